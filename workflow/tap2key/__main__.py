@@ -1,0 +1,51 @@
+"""The command line: `python -m tap2key <stage> …`; every stage also works by hand."""
+
+import argparse
+import importlib
+import sys
+
+from tap2key.errors import Tap2keyError
+
+# Only the chosen stage is imported: loading torch would be most of a short job's time.
+STAGES = {
+    "simulate": ("tap2key.simulate.stage", "make a study with known truth"),
+    "segment": ("tap2key.segment", "find taps in a session's recordings and label them"),
+    "encode": ("tap2key.encode", "turn a participant's windows into a dataset"),
+    "fold": ("tap2key.fold", "assign training and validation rows for one held-out participant"),
+    "launch": ("tap2key.launch", "start the training stage through accelerate"),
+    "train": ("tap2key.train", "fine-tune a Wav2Vec2 classifier on one fold"),
+    "baseline": ("tap2key.baseline", "fit a classical baseline on one fold"),
+    "evaluate": ("tap2key.evaluation", "score a model on a labelled dataset"),
+    "summarize": ("tap2key.summarize", "collect an experiment's participants in one table"),
+    "compare": ("tap2key.compare", "put the summaries of several experiments side by side"),
+    "anchors": ("tap2key.simulate.anchors", "print how difficult a simulated study is"),
+}
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Parse a command line; the namespace's `main` is the chosen stage's function."""
+    parser = argparse.ArgumentParser(prog="tap2key", description=__doc__)
+    commands = parser.add_subparsers(dest="stage", required=True, metavar="stage")
+    chosen = next((a for a in arguments or sys.argv[1:] if a in STAGES), None)
+    for name, (module, text) in STAGES.items():
+        command = commands.add_parser(name, help=text, description=text)
+        if name == chosen:
+            stage = importlib.import_module(module)
+            stage.add_arguments(command)
+            command.set_defaults(main=stage.main)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one stage; what a user can mend is one line on stderr and exit status 1."""
+    try:
+        args = parse(arguments)
+        args.main(args)
+    except Tap2keyError as error:
+        print(f"tap2key: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

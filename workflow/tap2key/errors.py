@@ -1,0 +1,5 @@
+"""The one exception type for what a user can cause and mend."""
+
+
+class Tap2keyError(Exception):
+    """One line for the user: what is wrong, where (file, row), and what to do about it."""

@@ -1,0 +1,112 @@
+"""Files that appear whole or not at all: written under a temporary name, then renamed."""
+
+import csv
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tap2key.errors import Tap2keyError
+
+TEMPORARY_PREFIX = ".tmp-"
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name in the same folder that no other job uses, with the same ending."""
+    return path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path to write to; it becomes `path` only when the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Yield an empty temporary folder; it becomes `path` only when the block ends well.
+
+    A folder already at `path` is replaced as a whole.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            replaced = temporary_beside(path)
+            os.rename(path, replaced)
+            os.rename(temporary, path)
+            shutil.rmtree(replaced)
+        else:
+            os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(
+            json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file; a missing or broken one is a `Tap2keyError`."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Tap2keyError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise Tap2keyError(f"{path}: not readable as JSON ({error})") from None
+
+
+def write_tsv(
+    path: str | Path, rows: Iterable[Mapping[str, object]], columns: Sequence[str]
+) -> None:
+    """Write rows as tab-separated text with a header, atomically; None becomes an empty cell."""
+    with (
+        atomic_file(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as handle,
+    ):
+        writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow(["" if row.get(c) is None else row[c] for c in columns])
+
+
+def read_tsv(path: str | Path, required: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Read tab-separated text with a header into one dict per row.
+
+    Raises:
+        Tap2keyError: the file is missing, lacks one of the `required` columns, or a row has more
+            cells than the header.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle, delimiter="\t")
+            rows = list(reader)
+    except FileNotFoundError:
+        raise Tap2keyError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Tap2keyError(f"{path}: not readable as tab-separated text ({error})") from None
+    missing = [c for c in required if c not in (reader.fieldnames or [])]
+    if missing:
+        raise Tap2keyError(f"{path}: no column {', '.join(missing)}; add it to the header line")
+    for number, row in enumerate(rows, start=2):
+        if None in row:
+            raise Tap2keyError(f"{path}, line {number}: more cells than columns in the header")
+    return [{key: value or "" for key, value in row.items()} for row in rows]

@@ -1,0 +1,30 @@
+"""Progress a person can follow: a bar on a terminal, plain lines in a log."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
+    """Pass `items` through while showing on stderr how many are done."""
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    if sys.stderr.isatty():
+        yield from tqdm(items, desc=what, total=total)
+        return
+    of_total = "" if total is None else f" of {total}"
+    done, started = 0, time.monotonic()
+    spoken = started
+    for item in items:
+        yield item
+        done += 1
+        if time.monotonic() - spoken >= SECONDS_BETWEEN_LINES:
+            spoken = time.monotonic()
+            print(f"{what}: {done}{of_total}, {spoken - started:.0f} s", file=sys.stderr)
+    print(f"{what}: {done}{of_total}, done in {time.monotonic() - started:.1f} s", file=sys.stderr)

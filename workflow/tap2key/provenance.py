@@ -1,0 +1,132 @@
+"""Where an output came from: settings, code, package versions and input fingerprints."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tap2key.files import write_json
+
+PACKAGE_ROOT = Path(__file__).parent
+FILE_NAME = "provenance.json"
+# Larger files count by size, head and tail: half an hour of recording is 5.5 GB.
+WHOLE_FILE_LIMIT = 8 << 20
+SAMPLED_BYTES = 1 << 20
+
+
+def digest(value: Any) -> str:
+    """A short hash of any JSON-serialisable value, independent of key order."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def fingerprint(path: str | Path) -> str:
+    """A hash of a file's size and content, or of all files in a folder by name.
+
+    Files above 8 MiB contribute their first and last MiB.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        return digest([[str(p.relative_to(path)), fingerprint(p)] for p in files])
+    size = path.stat().st_size
+    hashed = hashlib.blake2b(str(size).encode(), digest_size=12)
+    with path.open("rb") as handle:
+        if size <= WHOLE_FILE_LIMIT:
+            hashed.update(handle.read())
+        else:
+            hashed.update(handle.read(SAMPLED_BYTES))
+            handle.seek(-SAMPLED_BYTES, 2)
+            hashed.update(handle.read())
+    return hashed.hexdigest()
+
+
+@cache
+def code_hash(module: str) -> str:
+    """A hash of what a module does: its syntax tree and those of all tap2key modules it imports.
+
+    Comments, docstrings and layout do not count, so editing them reruns nothing.
+    """
+    trees = {name: ast.dump(_without_docstrings(name)) for name in _closure(module)}
+    return digest(trees)
+
+
+def _source(module: str) -> Path | None:
+    relative = Path(*module.split(".")[1:])
+    for candidate in (
+        PACKAGE_ROOT / relative.with_suffix(".py") if relative.name else None,
+        PACKAGE_ROOT / relative / "__init__.py",
+    ):
+        if candidate is not None and candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _parsed(module: str) -> ast.Module:
+    return ast.parse(_source(module).read_text(encoding="utf-8"))
+
+
+def _without_docstrings(module: str) -> ast.Module:
+    tree = ast.parse(ast.unparse(_parsed(module)))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+            and isinstance(body[0].value.value, str)
+        ):
+            node.body = body[1:]
+    return tree
+
+
+def _closure(module: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        waiting += [n for n in _imports(_parsed(name)) if _source(n) is not None]
+    return found
+
+
+def _imports(tree: ast.Module) -> Iterable[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.startswith("tap2key."))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tap2key":
+            yield node.module
+            yield from (f"{node.module}.{a.name}" for a in node.names)
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Installed versions of the named packages."""
+    return {name: metadata.version(name) for name in names}
+
+
+def write_provenance(
+    folder: str | Path,
+    module: str,
+    settings: Mapping[str, Any],
+    inputs: Iterable[str | Path],
+    packages: Iterable[str],
+) -> None:
+    """Write `provenance.json` into an output folder: what made it, from what, with what."""
+    write_json(
+        Path(folder) / FILE_NAME,
+        {
+            "stage": module,
+            "settings": dict(settings),
+            "code": code_hash(module),
+            "packages": package_versions(packages),
+            "inputs": {str(path): fingerprint(path) for path in inputs},
+        },
+    )
