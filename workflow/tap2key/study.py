@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -99,6 +99,7 @@ def recordings_in(
     if not touch_files:
         raise Tap2keyError(f"{folder / NEONODE}: no *nnode.csv file in it")
     found = []
+    absolute = folder.absolute()
     for wav in wavs:
         cells = (overrides or {}).get(wav.absolute(), {})
         if _is_no(cells.get("use", "")):
@@ -109,7 +110,7 @@ def recordings_in(
                 participant=cells.get("participant")
                 or participant
                 or folder.absolute().parent.name,
-                session=cells.get("session") or session or folder.absolute().name,
+                session=cells.get("session") or session or absolute.name,
                 recording=wav.stem,
                 path=wav,
                 start=_parse_iso(start, wav) if start else parse_start(wav.name),

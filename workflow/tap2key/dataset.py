@@ -1,0 +1,199 @@
+"""Encoded datasets of single participants, and the folds selected from them without copying."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, concatenate_datasets
+from datasets import load_from_disk as hf_load_from_disk
+
+from tap2key.errors import Tap2keyError
+from tap2key.files import read_json, write_json
+from tap2key.represent import Encoding
+
+IDENTITY = ("participant", "session", "recording", "tap")
+ENCODING_FILE = "encoding.json"
+FOLD_FILE = "fold.json"
+
+
+@dataclass(frozen=True)
+class EncodedDataset:
+    """One participant's dataset with what is needed to use and to check it."""
+
+    data: Dataset
+    encoding: Encoding
+    labels: tuple[str, ...]
+    participant: str
+    fingerprint: str
+    folder: Path
+
+
+def features_of(labels: Sequence[str], length: int) -> Features:
+    """The columns of an encoded dataset with inputs of `length` values."""
+    return Features(
+        {
+            "input_values": List(Value("float32"), length=length),
+            "label": ClassLabel(names=list(labels)),
+            "participant": Value("string"),
+            "session": Value("string"),
+            "recording": Value("string"),
+            "tap": Value("int32"),
+        }
+    )
+
+
+def save_dataset(
+    folder: Path,
+    inputs: np.ndarray,
+    label_ids: np.ndarray,
+    identity: pa.Table,
+    encoding: Encoding,
+    labels: Sequence[str],
+    fingerprint: str,
+) -> None:
+    """Write one participant's dataset into an existing, empty folder.
+
+    Args:
+        folder: where `load_dataset_folder` and `datasets.load_from_disk` find it.
+        inputs: [taps, length] float32.
+        label_ids: [taps], indices into `labels`.
+        identity: the columns `participant, session, recording, tap`, in the same order.
+        encoding: what `inputs` are.
+        labels: the keyboard's labels.
+        fingerprint: a hash of the content.
+    """
+    values = pa.FixedSizeListArray.from_arrays(pa.array(inputs.reshape(-1)), inputs.shape[1])
+    features = features_of(labels, inputs.shape[1])
+    columns = [values, pa.array(label_ids, pa.int64()), *identity.select(IDENTITY).columns]
+    table = pa.table(columns, names=list(features))
+    Dataset(table.cast(features.arrow_schema)).cast(features).save_to_disk(folder)
+    write_json(
+        folder / ENCODING_FILE,
+        {
+            **asdict(encoding),
+            "length": inputs.shape[1],
+            "taps": len(inputs),
+            "participant": identity["participant"][0].as_py(),
+            "labels": list(labels),
+            "fingerprint": fingerprint,
+        },
+    )
+
+
+def load_dataset_folder(folder: str | Path) -> EncodedDataset:
+    """Open one participant's dataset; its arrays stay memory-mapped.
+
+    Raises:
+        Tap2keyError: the folder is not a finished dataset of this pipeline.
+    """
+    folder = Path(folder)
+    about = read_json(folder / ENCODING_FILE)
+    try:
+        data = hf_load_from_disk(str(folder))
+    except (OSError, ValueError, pa.ArrowInvalid) as error:
+        raise Tap2keyError(f"{folder}: not a dataset ({error}); make it anew") from None
+    if len(data) != about["taps"]:
+        raise Tap2keyError(
+            f"{folder}: holds {len(data)} taps where {ENCODING_FILE} says {about['taps']}; "
+            "make it anew"
+        )
+    return EncodedDataset(
+        data=data,
+        encoding=Encoding(
+            about["representation"],
+            about["sample_rate"],
+            None if about["crop_ms"] is None else tuple(about["crop_ms"]),
+            about["highpass_hz"],
+        ),
+        labels=tuple(about["labels"]),
+        participant=about["participant"],
+        fingerprint=about["fingerprint"],
+        folder=folder,
+    )
+
+
+def check_same_kind(datasets: Sequence[EncodedDataset]) -> None:
+    """Refuse to mix datasets of different encodings or keyboards."""
+    for other in datasets[1:]:
+        first = datasets[0]
+        if (other.encoding, other.labels) != (first.encoding, first.labels):
+            raise Tap2keyError(
+                f"{other.folder} and {first.folder} differ in encoding or labels; "
+                "encode both in the same way"
+            )
+
+
+def oversampled(label_ids: np.ndarray) -> np.ndarray:
+    """Row numbers that visit the classes in turn until every row of the largest was seen.
+
+    The same rows in the same order as `datasets.interleave_datasets` of the classes' parts with
+    `probabilities=None, stopping_strategy="all_exhausted"`: [rows] → [n_max × classes].
+    """
+    parts = [np.flatnonzero(label_ids == label) for label in np.unique(label_ids)]
+    turns = np.arange(max(map(len, parts)))
+    return np.stack([part[turns % len(part)] for part in parts], axis=1).reshape(-1)
+
+
+def load_fold(
+    fold: str | Path, datasets: Sequence[str | Path], test: str | Path | None = None
+) -> DatasetDict:
+    """Open a fold: `train` (interleaved and oversampled), `validation` and, if given, `test`.
+
+    Nothing is copied: the rows are selections from the participants' memory-mapped datasets.
+
+    Args:
+        fold: a folder that the `fold` stage wrote.
+        datasets: the folders of the training participants' datasets.
+        test: the held-out participant's dataset folder.
+
+    Raises:
+        Tap2keyError: a dataset is missing, changed since the fold was made, or belongs to the
+            held-out participant.
+    """
+    fold = Path(fold)
+    about = read_json(fold / FOLD_FILE)
+    opened = [load_dataset_folder(folder) for folder in datasets]
+    verify_fold(about, opened, fold)
+    pool = concatenate_datasets([d.data for d in opened])
+    row_of = {key: row for row, key in enumerate(_keys(pool))}
+    parts = {}
+    for name in ("train", "validation"):
+        wanted = pq.read_table(fold / f"{name}.parquet", columns=list(IDENTITY))
+        rows = [row_of[key] for key in zip(*wanted.to_pydict().values(), strict=True)]
+        parts[name] = pool.select(rows)
+    if test is not None:
+        held_out = load_dataset_folder(test)
+        check_same_kind([*opened, held_out])
+        if held_out.participant != about["held_out"]:
+            raise Tap2keyError(
+                f"{test}: belongs to {held_out.participant}, but {fold} holds out "
+                f"{about['held_out']}"
+            )
+        parts["test"] = held_out.data
+    return DatasetDict(parts)
+
+
+def verify_fold(about: dict, opened: Sequence[EncodedDataset], fold: Path) -> None:
+    """Check that the datasets are those the fold was made from, and not the held-out one."""
+    check_same_kind(opened)
+    given = {d.participant: d for d in opened}
+    if about["held_out"] in given:
+        raise Tap2keyError(
+            f"{given[about['held_out']].folder}: is the held-out participant of {fold}; "
+            "leave it out of the training datasets"
+        )
+    for participant, expected in about["fingerprints"].items():
+        if participant not in given:
+            raise Tap2keyError(f"{fold}: needs the dataset of {participant}; give its folder")
+        if given[participant].fingerprint != expected:
+            raise Tap2keyError(
+                f"{given[participant].folder}: changed since {fold} was made; make the fold anew"
+            )
+
+
+def _keys(data: Dataset) -> list[tuple]:
+    columns = data.select_columns(list(IDENTITY)).with_format("arrow")[:].to_pydict()
+    return list(zip(*(columns[name] for name in IDENTITY), strict=True))

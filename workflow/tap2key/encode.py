@@ -1,0 +1,105 @@
+"""Stage `encode`: one participant's windows → an encoded Hugging Face dataset."""
+
+import argparse
+import hashlib
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from tap2key.dataset import IDENTITY, save_dataset
+from tap2key.errors import Tap2keyError
+from tap2key.files import atomic_folder, write_tsv
+from tap2key.progress import progress
+from tap2key.provenance import write_provenance
+from tap2key.represent import REPRESENTATIONS, WINDOW_RATE, Encoding, encode_windows
+from tap2key.taps import load_taps
+
+WINDOWS_AT_ONCE = 64
+LEFT_OUT = "left_out.tsv"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the stage's command line."""
+    parser.add_argument(
+        "--taps", type=Path, nargs="+", required=True, help="taps folders of one participant"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the dataset's folder")
+    parser.add_argument("--representation", choices=list(REPRESENTATIONS), default="interleave")
+    parser.add_argument("--sample-rate", type=int, default=16_000, help="Hz, at most 96000")
+    parser.add_argument(
+        "--crop-ms",
+        type=float,
+        nargs=2,
+        metavar=("BEFORE", "AFTER"),
+        help="milliseconds kept around the onset (default: the whole window)",
+    )
+    parser.add_argument("--highpass-hz", type=float, help="high-pass corner (default: none)")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Encode every labelled tap; the others are listed with their reason in `left_out.tsv`."""
+    if not 0 < args.sample_rate <= WINDOW_RATE:
+        raise Tap2keyError(f"--sample-rate {args.sample_rate}: must be between 1 and {WINDOW_RATE}")
+    crop = None if args.crop_ms is None else tuple(args.crop_ms)
+    encoding = Encoding(args.representation, args.sample_rate, crop, args.highpass_hz)
+    encode(args.taps, encoding, args.output)
+
+
+def encode(folders: list[Path], encoding: Encoding, output: Path) -> None:
+    """Encode the taps of all `folders` (one participant's sessions) into one dataset folder."""
+    hashed = hashlib.blake2b(repr(encoding).encode(), digest_size=12)
+    inputs, label_ids, identities, left_out = [], [], [], []
+    labels: tuple[str, ...] | None = None
+    for folder in folders:
+        session = load_taps(folder)
+        if labels not in (None, session.labels):
+            raise Tap2keyError(
+                f"{folder}: made with another keyboard than {folders[0]}; segment both anew"
+            )
+        labels = session.labels
+        identity = session.table.select(IDENTITY)
+        known = session.table["label"].to_pylist()
+        rows = [row for row, label in enumerate(known) if label is not None]
+        left_out += [
+            {**identity.slice(row, 1).to_pylist()[0], "reason": "no touch matched"}
+            for row, label in enumerate(known)
+            if label is None
+        ]
+        chunks = [rows[at : at + WINDOWS_AT_ONCE] for at in range(0, len(rows), WINDOWS_AT_ONCE)]
+        for chunk in progress(chunks, f"encode {folder.name}"):
+            inputs.append(encode_windows(session.windows[chunk], encoding))
+            hashed.update(inputs[-1].tobytes())
+        label_ids += [labels.index(known[row]) for row in rows]
+        identities.append(identity.take(rows))
+    identity = pa.concat_tables(identities)
+    if not label_ids:
+        raise Tap2keyError(
+            f"{', '.join(map(str, folders))}: no labelled tap in any of them; see their "
+            "recordings.tsv, and leave the participant out if there is nothing to mend"
+        )
+    participants = set(identity["participant"].to_pylist())
+    if len(participants) > 1:
+        raise Tap2keyError(f"taps of several participants given: {', '.join(sorted(participants))}")
+    hashed.update(str([label_ids, identity.to_pydict(), labels]).encode())
+    with atomic_folder(output) as temporary:
+        save_dataset(
+            temporary,
+            np.concatenate(inputs),
+            np.array(label_ids),
+            identity,
+            encoding,
+            labels,
+            hashed.hexdigest(),
+        )
+        write_tsv(temporary / LEFT_OUT, left_out, (*IDENTITY, "reason"))
+        write_provenance(
+            temporary,
+            "tap2key.encode",
+            asdict(encoding),
+            [folder / "taps.parquet" for folder in folders],
+            ("datasets", "numpy", "scipy", "pyarrow"),
+        )
+    print(f"{output}: {len(label_ids)} taps, {len(left_out)} left out", file=sys.stderr)

@@ -1,0 +1,127 @@
+"""How the channels of a window become the model's input, at which rate and over which part."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+from scipy import signal
+
+CHANNELS = 8
+WINDOW_RATE = 96_000
+WINDOW_SAMPLES = 8192
+ONSET_SAMPLE = 2192
+BOTTOM = slice(0, 4)
+TOP = slice(4, 8)
+HIGHPASS_ORDER = 2
+
+
+def interleave(windows: np.ndarray) -> np.ndarray:
+    """Frame by frame, all channels of one instant beside each other: [n, c, t] → [n, t·c].
+
+    One window's result equals `window.reshape(-1, order="F")`.
+    """
+    return windows.transpose(0, 2, 1).reshape(len(windows), -1)
+
+
+def stack(windows: np.ndarray) -> np.ndarray:
+    """One channel after the other: [n, c, t] → [n, c·t]."""
+    return windows.reshape(len(windows), -1)
+
+
+def average(windows: np.ndarray) -> np.ndarray:
+    """The mean of the channels: [n, c, t] → [n, t]."""
+    return windows.mean(axis=1)
+
+
+def max_abs(windows: np.ndarray) -> np.ndarray:
+    """The largest magnitude over the channels at each instant: [n, c, t] → [n, t]."""
+    return np.abs(windows).max(axis=1)
+
+
+def top(windows: np.ndarray) -> np.ndarray:
+    """The four top microphones (channels 4–7), interleaved: [n, 8, t] → [n, 4·t]."""
+    return interleave(windows[:, TOP])
+
+
+def bottom(windows: np.ndarray) -> np.ndarray:
+    """The four bottom microphones (channels 0–3), interleaved: [n, 8, t] → [n, 4·t]."""
+    return interleave(windows[:, BOTTOM])
+
+
+REPRESENTATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    f.__name__: f for f in (interleave, stack, average, max_abs, top, bottom)
+}
+INTERLEAVED_CHANNELS = {"interleave": 8, "top": 4, "bottom": 4, "average": 1, "max_abs": 1}
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A representation at a sample rate, and how much of the window is kept.
+
+    Attributes:
+        representation: one of `REPRESENTATIONS`.
+        sample_rate: of the result, in Hz; at most 96,000.
+        crop_ms: milliseconds kept before and after the onset; None keeps the whole window.
+        highpass_hz: corner of a causal Butterworth high-pass before everything else; None for none.
+    """
+
+    representation: str = "interleave"
+    sample_rate: int = 16_000
+    crop_ms: tuple[float, float] | None = None
+    highpass_hz: float | None = None
+
+    @property
+    def channels(self) -> int:
+        """How many channels alternate in the result; the period of its frames."""
+        return INTERLEAVED_CHANNELS.get(self.representation, 1)
+
+    @property
+    def onset_frame(self) -> int:
+        """The frame of the result that holds the onset."""
+        onset = round(ONSET_SAMPLE * self.sample_rate / WINDOW_RATE)
+        return onset if self.crop_ms is None else min(onset, self._kept_before)
+
+    @property
+    def _kept_before(self) -> int:
+        return round(self.crop_ms[0] * self.sample_rate / 1000)
+
+    def crop(self, windows: np.ndarray) -> np.ndarray:
+        """Keep `crop_ms` around the onset of windows that are already at `sample_rate`."""
+        if self.crop_ms is None:
+            return windows
+        onset = round(ONSET_SAMPLE * self.sample_rate / WINDOW_RATE)
+        after = round(self.crop_ms[1] * self.sample_rate / 1000)
+        return windows[:, :, max(0, onset - self._kept_before) : onset + after]
+
+
+def encode_windows(windows: np.ndarray, encoding: Encoding) -> np.ndarray:
+    """Filter, resample, crop and represent windows: [n, 8, 8192] at 96 kHz → [n, length] float32.
+
+    Resampling is polyphase with an anti-aliasing filter (`scipy.signal.resample_poly`), so 96 to
+    16 kHz turns 8192 samples into 1366.
+    """
+    windows = np.asarray(windows, dtype=np.float32)
+    if encoding.highpass_hz is not None:
+        windows = highpass(windows, encoding.highpass_hz, WINDOW_RATE)
+    if encoding.sample_rate != WINDOW_RATE:
+        common = gcd(encoding.sample_rate, WINDOW_RATE)
+        windows = signal.resample_poly(
+            windows, encoding.sample_rate // common, WINDOW_RATE // common, axis=-1
+        )
+    represented = REPRESENTATIONS[encoding.representation](encoding.crop(windows))
+    return np.ascontiguousarray(represented, dtype=np.float32)
+
+
+def highpass(windows: np.ndarray, corner_hz: float, sample_rate: int) -> np.ndarray:
+    """Causal Butterworth high-pass along the last axis, started in the first sample's steady state.
+
+    Causal, so that nothing of a tap appears before its onset.
+    """
+    sections = signal.butter(
+        HIGHPASS_ORDER, corner_hz, "highpass", fs=sample_rate, output="sos"
+    ).astype(windows.dtype)
+    steady = signal.sosfilt_zi(sections).astype(windows.dtype)
+    shape = (len(sections),) + (1,) * (windows.ndim - 1) + (2,)
+    state = steady.reshape(shape) * windows[..., :1]
+    return signal.sosfilt(sections, windows, axis=-1, zi=state)[0]
