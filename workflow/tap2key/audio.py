@@ -1,0 +1,207 @@
+"""Recordings as they come: any wav with 8 channels, read in blocks as float32 at 96 kHz."""
+
+import math
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from tap2key.errors import Tap2keyError
+
+SAMPLE_RATE = 96_000
+CHANNELS = 8
+WINDOW_BEFORE = 2192
+WINDOW_AFTER = 6000
+WINDOW = WINDOW_BEFORE + WINDOW_AFTER
+
+SUBTYPES = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+SLOWEST_RATE, FASTEST_RATE = 8_000, 768_000
+# Two thirds of a second: large enough for fast reads, small enough to stay in a cache.
+BLOCK = 1 << 16
+
+
+class AudioFile:
+    """One 8-channel wav, seen as float32 at 96 kHz with full scale 1.0.
+
+    `sample_rate` is the file's own; `frames` and `duration_s` count at 96 kHz.
+
+    Raises:
+        Tap2keyError: the file is missing, empty, truncated, unreadable or has the wrong number of
+            channels; also while reading, when samples are missing or not finite.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Check the file's header; nothing stays open."""
+        self.path = Path(path)
+        with self._open() as file:
+            if file.channels != CHANNELS:
+                raise self._error(f"{file.channels} channel(s); tap2key needs {CHANNELS}")
+            if file.subtype not in SUBTYPES:
+                raise self._error(
+                    f"samples are {file.subtype}; save it as 16, 24 or 32 bit PCM or as float"
+                )
+            if not SLOWEST_RATE <= file.samplerate <= FASTEST_RATE:
+                raise self._error(
+                    f"sample rate {file.samplerate} Hz is outside {SLOWEST_RATE}–{FASTEST_RATE} Hz"
+                )
+            if file.frames <= 0:
+                raise self._error("no samples in it; record it again or take it out")
+            self._file_frames = file.frames
+            self._may_lack_numbers = file.subtype in ("FLOAT", "DOUBLE")
+            self.sample_rate: int = file.samplerate
+        missing = _missing_bytes(self.path)
+        if missing > 0:
+            raise self._error(f"truncated, {missing} bytes are missing at its end")
+        self.frames = self._file_frames * SAMPLE_RATE // self.sample_rate
+        self.duration_s = self.frames / SAMPLE_RATE
+
+    def blocks(self, length: int = BLOCK) -> Iterator[np.ndarray]:
+        """Yield the recording from its first sample on, [up to `length`, 8] at a time."""
+        if self.sample_rate == SAMPLE_RATE:
+            yield from self._file_blocks(length)
+            return
+        emitted = 0
+        for block in self._resampled_blocks(length):
+            block = block[: self.frames - emitted]
+            emitted += len(block)
+            if len(block):
+                yield block
+        # The resampler may end a sample or two short of the exact length.
+        if emitted < self.frames:
+            yield np.zeros((self.frames - emitted, CHANNELS), np.float32)
+
+    def sections(self, starts: Iterable[int], length: int) -> Iterator[np.ndarray]:
+        """Yield [`length`, 8] from each start; starts ascend.
+
+        Args:
+            starts: first sample of each section at 96 kHz. What lies before the first or behind
+                the last sample of the recording reads as zero.
+            length: samples per section.
+        """
+        read = self._seeking_reader() if self.sample_rate == SAMPLE_RATE else self._stream_reader()
+        next(read)
+        for start in starts:
+            section = np.zeros((length, CHANNELS), np.float32)
+            first, last = max(start, 0), min(start + length, self.frames)
+            if first < last:
+                section[first - start : last - start] = read.send((first, last))
+            yield section
+        read.close()
+
+    def _seeking_reader(self) -> Iterator[np.ndarray]:
+        with self._open() as file:
+            piece = None
+            while True:
+                first, last = yield piece
+                try:
+                    file.seek(first)
+                    piece = file.read(last - first, dtype="float32", always_2d=True)
+                except soundfile.LibsndfileError as error:
+                    raise self._error(f"not readable ({error.error_string})") from None
+                if len(piece) < last - first:
+                    raise self._error("truncated, samples are missing at its end")
+
+    def _stream_reader(self) -> Iterator[np.ndarray]:
+        held, held_from, blocks = np.zeros((0, CHANNELS), np.float32), 0, self.blocks()
+        piece = None
+        while True:
+            first, last = yield piece
+            held, held_from = held[first - held_from :], max(first, held_from)
+            while held_from + len(held) < last:
+                block, end = next(blocks), held_from + len(held)
+                skipped = max(0, min(len(block), first - end)) if not len(held) else 0
+                held = np.concatenate([held, block[skipped:]])
+                held_from += skipped
+            piece = held[first - held_from : last - held_from]
+
+    def _file_blocks(self, length: int) -> Iterator[np.ndarray]:
+        done = 0
+        with self._open() as file:
+            while done < self._file_frames:
+                try:
+                    block = file.read(length, dtype="float32", always_2d=True)
+                except soundfile.LibsndfileError as error:
+                    raise self._error(f"not readable ({error.error_string})") from None
+                if not len(block):
+                    raise self._error("truncated, samples are missing at its end")
+                if self._may_lack_numbers and not np.isfinite(block).all():
+                    raise self._error(
+                        f"holds values that are not numbers near {done / self.sample_rate:.2f} s"
+                    )
+                done += len(block)
+                yield block
+
+    def _resampled_blocks(self, length: int) -> Iterator[np.ndarray]:
+        import soxr
+
+        stream = soxr.ResampleStream(self.sample_rate, SAMPLE_RATE, CHANNELS, dtype="float32")
+        for block in self._file_blocks(max(1, length * self.sample_rate // SAMPLE_RATE)):
+            yield stream.resample_chunk(np.ascontiguousarray(block))
+        yield stream.resample_chunk(np.zeros((0, CHANNELS), np.float32), last=True)
+
+    def _open(self) -> soundfile.SoundFile:
+        try:
+            if self.path.stat().st_size == 0:
+                raise self._error("empty file; record it again or take it out")
+            return soundfile.SoundFile(self.path)
+        except FileNotFoundError:
+            raise self._error("no such file") from None
+        except (OSError, soundfile.LibsndfileError) as error:
+            reason = getattr(error, "error_string", None) or getattr(error, "strerror", None)
+            raise self._error(f"not readable as wav ({reason or error})") from None
+        except (TypeError, ValueError) as error:
+            raise self._error(f"not readable as wav ({error})") from None
+
+    def _error(self, reason: str) -> Tap2keyError:
+        return Tap2keyError(f"{self.path}: {reason}")
+
+
+def high_pass(signal: np.ndarray, cutoff_hz: float) -> np.ndarray:
+    """Filter with a causal second-order Butterworth high-pass, along the last axis.
+
+    The response is the bilinear transform of s² / (s² + √2 s + 1), applied by one FFT. The signal
+    is taken to start from its first value; what rings past its end is cut off.
+
+    Args:
+        signal: [..., samples] at 96 kHz, float32.
+        cutoff_hz: where the response is −3 dB.
+    """
+    samples = signal.shape[-1]
+    # The tail e^(−2π·f_c·t/√2) has fallen below −80 dB after 2.1 periods of the cutoff.
+    padded = 1 << math.ceil(math.log2(samples + 2.1 * SAMPLE_RATE / cutoff_hz))
+    warped = math.tan(math.pi * cutoff_hz / SAMPLE_RATE)
+    delay = np.exp(-2j * np.pi * np.arange(padded // 2 + 1) / padded)
+    numerator = (1 - delay) ** 2
+    response = numerator / (
+        numerator + math.sqrt(2) * warped * (1 - delay) * (1 + delay) + (warped * (1 + delay)) ** 2
+    )
+    spectrum = np.fft.rfft(signal - signal[..., :1], padded) * response.astype(np.complex64)
+    return np.fft.irfft(spectrum, padded)[..., :samples]
+
+
+def _missing_bytes(path: Path) -> int:
+    """How many bytes of sample data a RIFF or RF64 header promises beyond the file's end.
+
+    libsndfile reads a truncated file without a word, so its header is walked here (RIFF chunks;
+    RF64 as in EBU Tech 3306, where a data size of 0xFFFFFFFF refers to the ds64 chunk).
+    """
+    size = path.stat().st_size
+    with path.open("rb") as handle:
+        if handle.read(4) not in (b"RIFF", b"RF64"):
+            return 0
+        handle.seek(12)
+        long_size = None
+        while len(head := handle.read(8)) == 8:
+            name, length = head[:4], struct.unpack("<I", head[4:])[0]
+            if name == b"ds64":
+                body = handle.read(length)
+                long_size = struct.unpack("<Q", body[8:16])[0] if len(body) >= 16 else None
+                handle.seek(length & 1, 1)
+            elif name == b"data":
+                promised = long_size if length == 0xFFFFFFFF and long_size else length
+                return handle.tell() + promised - size
+            else:
+                handle.seek(length + (length & 1), 1)
+    return 0

@@ -1,0 +1,329 @@
+"""The segment stage: a session's recordings and touches → labelled taps, windows and an audit."""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tap2key.audio import SAMPLE_RATE, WINDOW, WINDOW_AFTER, WINDOW_BEFORE, AudioFile
+from tap2key.clock import Clock, estimate_clock
+from tap2key.detect import find_taps
+from tap2key.errors import Tap2keyError
+from tap2key.files import atomic_file, write_tsv
+from tap2key.keyboard import OUTSIDE, Keyboard, load_keyboard
+from tap2key.label import audit_numbers, labelled_rows
+from tap2key.match import match_in_order
+from tap2key.progress import progress
+from tap2key.provenance import write_provenance
+from tap2key.study import Recording, read_manifest, recordings_in
+from tap2key.taps import TAPS_NAME, WINDOWS_NAME, WindowWriter, write_taps
+from tap2key.touches import Touches, read_touches
+
+RECORDINGS_NAME = "recordings.tsv"
+KEYBOARD = Path(__file__).parents[2] / "config" / "keyboard.csv"
+RECORDING_COLUMNS = (
+    "participant",
+    "session",
+    "recording",
+    "status",
+    "reason",
+    "duration_s",
+    "sample_rate",
+    "latency_s",
+    "latency_sd_ms",
+    "drift_ppm",
+    "taps",
+    "touches",
+    "matched",
+    "unmatched_taps",
+    "unmatched_touches",
+    "residual_median_ms",
+    "residual_p95_ms",
+    "boundary_share",
+    "overlapping_taps",
+    "taps_cut_off",
+    "none_dropped",
+    "jitter_ms",
+    "clock_lead",
+)
+PACKAGES = ("numpy", "soundfile", "soxr", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user can choose.
+
+    `selectivity_s` is the greatest distance of a pair; `latency_s` pins every recording's latency;
+    `peak_height` is the least height of a tap, full scale 1.0; `keep_none` keeps taps outside
+    every key as a class of their own; `strict` makes a left-out recording an error.
+    """
+
+    selectivity_s: float = 0.1
+    latency_s: float | None = None
+    peak_height: float | None = None
+    keep_none: bool = True
+    strict: bool = False
+
+
+@dataclass
+class Segmented:
+    """One recording's taps: rows of `taps.parquet` in time order, and its row of the audit."""
+
+    recording: Recording
+    rows: list[dict] = field(default_factory=list)
+    onsets: list[int] = field(default_factory=list)
+    audit: dict = field(default_factory=dict)
+
+
+def segment_recording(
+    recording: Recording, touches: Touches | Tap2keyError, keyboard: Keyboard, settings: Settings
+) -> Segmented:
+    """Find, time and label the taps of one recording.
+
+    A recording that cannot be used has no rows, and the reason in its audit.
+
+    Args:
+        recording: where it is and when it started.
+        touches: its session's touches, or why they could not be read.
+        keyboard: names the key of a touch.
+        settings: what the user chose.
+
+    Raises:
+        Tap2keyError: the recording cannot be used, and `settings.strict`.
+    """
+    result = Segmented(recording)
+    result.audit = {
+        "participant": recording.participant,
+        "session": recording.session,
+        "recording": recording.recording,
+        "status": "ok",
+    }
+    try:
+        _segment(result, touches, keyboard, settings)
+    except Tap2keyError as error:
+        if settings.strict:
+            raise
+        result.rows, result.onsets = [], []
+        result.audit |= {"status": "left out", "reason": str(error)}
+    return result
+
+
+def _segment(
+    result: Segmented, touches: Touches | Tap2keyError, keyboard: Keyboard, settings: Settings
+) -> None:
+    recording, audit = result.recording, result.audit
+    audio = AudioFile(recording.path)
+    audit |= {"duration_s": round(audio.duration_s, 6), "sample_rate": audio.sample_rate}
+    if isinstance(touches, Tap2keyError):
+        raise touches
+    taps = find_taps(audio, settings.peak_height)
+    audit["taps"] = len(taps.onset)
+    tap_s = taps.onset / SAMPLE_RATE
+    clock = _clock(recording, tap_s, touches, audio.duration_s, settings)
+    heard = touches.between(recording.start, *clock.expected_touch_s(np.r_[0, audio.duration_s]))
+    expected_s = clock.expected_touch_s(tap_s)
+    touch_s = heard.seconds_since(recording.start)
+    matched = match_in_order(expected_s, touch_s, settings.selectivity_s)
+    rows = labelled_rows(recording, taps, heard, matched, touch_s, expected_s, keyboard)
+    fits = (taps.onset >= WINDOW_BEFORE) & (taps.onset + WINDOW_AFTER <= audio.frames)
+    wanted = [settings.keep_none or row["label"] != OUTSIDE for row in rows]
+    kept = [i for i in range(len(rows)) if fits[i] and wanted[i]]
+    result.rows = [{**rows[i], "tap": number} for number, i in enumerate(kept)]
+    result.onsets = [int(taps.onset[i]) for i in kept]
+    audit |= audit_numbers(result.rows, len(heard.times), int((matched >= 0).sum()), clock)
+    audit["taps_cut_off"] = int((~fits).sum())
+    audit["none_dropped"] = int(fits.sum()) - len(kept)
+
+
+def _clock(
+    recording: Recording,
+    tap_s: np.ndarray,
+    touches: Touches,
+    duration_s: float,
+    settings: Settings,
+) -> Clock:
+    pinned = settings.latency_s if settings.latency_s is not None else recording.latency_s
+    if pinned is not None:
+        return Clock(pinned)
+    touch_s = touches.seconds_since(recording.start)
+    if not np.any((touch_s > -1) & (touch_s < duration_s + 1)):
+        raise Tap2keyError(
+            f"{recording.path}: no touch between {recording.start:%Y-%m-%d %H:%M:%S} and its end "
+            f"{duration_s:.0f} s later; check the start in its name and the sensor's clock"
+        )
+    clock, reason = estimate_clock(tap_s, touch_s, duration_s)
+    if clock is None:
+        raise Tap2keyError(f"{recording.path}: {reason}")
+    return clock
+
+
+def segment_session(
+    recordings: Sequence[Recording],
+    keyboard: Keyboard,
+    settings: Settings,
+    output: Path,
+    threads: int = 1,
+) -> list[dict]:
+    """Segment a session's recordings and write its taps, windows and audit into `output`.
+
+    Args:
+        recordings: in the order their taps shall have.
+        keyboard: names the key of a touch.
+        settings: what the user chose.
+        output: the folder; files in it are replaced only once they are complete.
+        threads: how many recordings to work on at a time.
+
+    Returns:
+        The rows of `recordings.tsv`.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    touches = _touches_of(recordings)
+    rows: list[dict] = []
+    audits: list[dict] = []
+    with (
+        ThreadPoolExecutor(max(1, threads)) as pool,
+        atomic_file(output / WINDOWS_NAME) as temporary,
+        temporary.open("wb") as handle,
+    ):
+        writer = WindowWriter(handle)
+        done = pool.map(
+            lambda r: segment_recording(r, touches[r.touch_files], keyboard, settings), recordings
+        )
+        for segmented in progress(done, "recordings", total=len(recordings)):
+            _write_windows(writer, segmented)
+            rows += segmented.rows
+            audits.append(segmented.audit)
+            if segmented.audit["status"] != "ok":
+                print(f"left out: {segmented.audit['reason']}", file=sys.stderr)
+        windows_hash = writer.finish()
+    write_taps(output / TAPS_NAME, rows, windows_hash, keyboard.labels)
+    write_tsv(output / RECORDINGS_NAME, audits, RECORDING_COLUMNS)
+    return audits
+
+
+def _touches_of(
+    recordings: Sequence[Recording],
+) -> dict[tuple[Path, ...], Touches | Tap2keyError]:
+    """Each set of touch files is read once, however many recordings share it."""
+    found: dict[tuple[Path, ...], Touches | Tap2keyError] = {}
+    for files in {recording.touch_files for recording in recordings}:
+        try:
+            found[files] = read_touches(files)
+        except Tap2keyError as error:
+            found[files] = error
+    return found
+
+
+def _write_windows(writer: WindowWriter, segmented: Segmented) -> None:
+    if segmented.onsets:
+        starts = np.array(segmented.onsets) - WINDOW_BEFORE
+        for section in AudioFile(segmented.recording.path).sections(starts, WINDOW):
+            writer.write(section.T)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line of `python -m tap2key segment`."""
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--manifest", type=Path, help="the study's results/study.tsv")
+    where.add_argument("--dir", type=Path, help="by hand: a session's folder")
+    parser.add_argument("--participant", help="with --manifest: whose session")
+    parser.add_argument("--session", help="with --manifest: which session")
+    parser.add_argument(
+        "--idx", type=int, help="with --dir: only the recording of this number, from 0, by time"
+    )
+    parser.add_argument("--keyboard", type=Path, default=KEYBOARD, help="label,x,y of every key")
+    parser.add_argument("--output", type=Path, required=True, help="folder for taps and windows")
+    parser.add_argument(
+        "--selectivity",
+        type=float,
+        default=Settings.selectivity_s,
+        metavar="SECONDS",
+        help="a tap and its touch are at most this far apart, after clock correction",
+    )
+    parser.add_argument(
+        "--latency",
+        type=float,
+        metavar="SECONDS",
+        help="pin the latency of all recordings, about -0.14 (default: estimate each)",
+    )
+    parser.add_argument(
+        "--peak-height",
+        "--peak_height",
+        type=float,
+        metavar="X",
+        help="ignore taps whose high-passed signal stays below X of full scale "
+        "(default: the recording's noise decides)",
+    )
+    parser.add_argument(
+        "--none",
+        choices=("keep", "drop"),
+        default="keep",
+        help="taps outside every key: keep them as the class none, or drop them",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="a recording that must be left out is an error"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="recordings at a time")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Segment one session from the command line."""
+    if args.selectivity <= 0:
+        raise Tap2keyError(f"--selectivity is {args.selectivity}; give seconds above 0")
+    recordings = _chosen(args)
+    settings = Settings(
+        selectivity_s=args.selectivity,
+        latency_s=args.latency,
+        peak_height=args.peak_height,
+        keep_none=args.none == "keep",
+        strict=args.strict,
+    )
+    audits = segment_session(
+        recordings, load_keyboard(args.keyboard), settings, args.output, args.threads
+    )
+    inputs = [r.path for r in recordings] + sorted({f for r in recordings for f in r.touch_files})
+    write_provenance(
+        args.output,
+        "tap2key.segment",
+        dataclasses.asdict(settings),
+        [path for path in [*inputs, args.keyboard] if path.is_file()],
+        PACKAGES,
+    )
+    used = [audit for audit in audits if audit["status"] == "ok"]
+    print(
+        f"{recordings[0].participant} {recordings[0].session}: "
+        f"{sum(audit['taps'] for audit in used)} taps, "
+        f"{sum(audit['matched'] for audit in used)} labelled, "
+        f"{len(used)} of {len(audits)} recordings used",
+        file=sys.stderr,
+    )
+
+
+def _chosen(args: argparse.Namespace) -> list[Recording]:
+    if args.dir is not None:
+        recordings = recordings_in(args.dir, args.participant, args.session)
+        if args.idx is None:
+            return recordings
+        if not 0 <= args.idx < len(recordings):
+            raise Tap2keyError(
+                f"--idx {args.idx}: {args.dir} has recordings 0 to {len(recordings) - 1}"
+            )
+        return [recordings[args.idx]]
+    if args.participant is None or args.session is None or args.idx is not None:
+        raise Tap2keyError("--manifest needs --participant and --session; --idx goes with --dir")
+    recordings = [
+        r
+        for r in read_manifest(args.manifest)
+        if r.participant == args.participant and r.session == args.session
+    ]
+    if not recordings:
+        raise Tap2keyError(
+            f"{args.manifest}: no recording of participant {args.participant!r} in session "
+            f"{args.session!r}"
+        )
+    return recordings

@@ -1,0 +1,133 @@
+"""A session's taps on disk: `taps.parquet` and `windows.npy`, which belong together."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+
+from tap2key.audio import CHANNELS, WINDOW
+from tap2key.errors import Tap2keyError
+from tap2key.files import atomic_file
+
+TAPS_NAME = "taps.parquet"
+WINDOWS_NAME = "windows.npy"
+HASH_KEY = b"windows_blake2b"
+LABELS_KEY = b"keyboard_labels"
+HASHED_AT_ONCE = 256
+
+SCHEMA = pyarrow.schema(
+    [
+        ("participant", pyarrow.string()),
+        ("session", pyarrow.string()),
+        ("recording", pyarrow.string()),
+        ("tap", pyarrow.int32()),
+        ("time_s", pyarrow.float64()),
+        ("label", pyarrow.string()),
+        ("x", pyarrow.float64()),
+        ("y", pyarrow.float64()),
+        ("touch_time", pyarrow.timestamp("us")),
+        ("match_ms", pyarrow.float64()),
+        ("overlaps", pyarrow.bool_()),
+        ("key_margin_mm", pyarrow.float64()),
+        ("peak", pyarrow.float64()),
+    ]
+)
+
+
+class WindowWriter:
+    """Appends windows to an open file in numpy's format, and hashes what it writes."""
+
+    def __init__(self, handle: BinaryIO) -> None:
+        """Write a header for no windows yet."""
+        self._handle = handle
+        self._hash = hashlib.blake2b(digest_size=16)
+        self.count = 0
+        self._write_header()
+
+    def write(self, window: np.ndarray) -> None:
+        """Append one window, [8, 8192] float32."""
+        data = np.ascontiguousarray(window, dtype="<f4").data
+        self._handle.write(data)
+        self._hash.update(data)
+        self.count += 1
+
+    def finish(self) -> str:
+        """Complete the header with the number of windows; returns the hash of all windows."""
+        self._handle.seek(0)
+        self._write_header()
+        return self._hash.hexdigest()
+
+    def _write_header(self) -> None:
+        # Its length stays the same: numpy leaves room in it for the first axis to grow.
+        np.lib.format.write_array_header_1_0(
+            self._handle,
+            {"descr": "<f4", "fortran_order": False, "shape": (self.count, CHANNELS, WINDOW)},
+        )
+
+
+def write_taps(path: Path, rows: list[dict], windows_hash: str, labels: tuple[str, ...]) -> None:
+    """Write `taps.parquet`, tied to its windows by their hash."""
+    metadata = {
+        HASH_KEY: windows_hash.encode(),
+        LABELS_KEY: json.dumps(list(labels), ensure_ascii=False).encode(),
+    }
+    table = pyarrow.Table.from_pylist(rows, schema=SCHEMA.with_metadata(metadata))
+    with atomic_file(path) as temporary:
+        pyarrow.parquet.write_table(table, temporary)
+
+
+def load_taps(folder: str | Path, verify: bool = False) -> tuple[pyarrow.Table, np.ndarray]:
+    """Load a session's taps and its windows, which stay on disk until they are used.
+
+    Args:
+        folder: holds `taps.parquet` and `windows.npy`.
+        verify: also hash all windows and compare with what the taps were written with.
+
+    Returns:
+        The table, one row per tap, and windows [taps, 8, 8192] float32, in the same order.
+
+    Raises:
+        Tap2keyError: a file is missing or broken, or the two do not belong together.
+    """
+    folder = Path(folder)
+    again = f"segment the session again into {folder}"
+    try:
+        table = pyarrow.parquet.read_table(folder / TAPS_NAME)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise Tap2keyError(f"{folder / TAPS_NAME}: not readable ({error}); {again}") from None
+    try:
+        windows = np.load(folder / WINDOWS_NAME, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise Tap2keyError(f"{folder / WINDOWS_NAME}: not readable ({error}); {again}") from None
+    if windows.shape != (len(table), CHANNELS, WINDOW) or windows.dtype != np.dtype("<f4"):
+        raise Tap2keyError(
+            f"{folder / WINDOWS_NAME}: {windows.dtype} {windows.shape} does not belong to the "
+            f"{len(table)} rows of {TAPS_NAME}; {again}"
+        )
+    if verify:
+        hashed = hashlib.blake2b(digest_size=16)
+        for start in range(0, len(windows), HASHED_AT_ONCE):
+            hashed.update(np.ascontiguousarray(windows[start : start + HASHED_AT_ONCE]).data)
+        if hashed.hexdigest().encode() != (table.schema.metadata or {}).get(HASH_KEY):
+            raise Tap2keyError(
+                f"{folder / WINDOWS_NAME}: not the windows {TAPS_NAME} was written with; {again}"
+            )
+    return table, windows
+
+
+def keyboard_labels(table: pyarrow.Table) -> tuple[str, ...]:
+    """The labels in keyboard order that a session's taps were labelled with.
+
+    Raises:
+        Tap2keyError: the table was not written by the segment stage.
+    """
+    try:
+        return tuple(json.loads((table.schema.metadata or {})[LABELS_KEY]))
+    except (KeyError, ValueError):
+        raise Tap2keyError(
+            f"{TAPS_NAME} does not name its keyboard's labels; segment the session again"
+        ) from None
