@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 
 class Purpose(IntEnum):
@@ -21,11 +22,6 @@ def stream(seed: int, purpose: Purpose, *place: int) -> np.random.Generator:
     return np.random.default_rng([seed, int(purpose), *place])
 
 
-def between(rng: np.random.Generator, limits: tuple[float, float], size: int | None = None):  # noqa: ANN201
-    """Even draws from [low, high]; a float, or [size] of them."""
-    return rng.uniform(limits[0], limits[1], size)
-
-
-def bounded_normal(rng: np.random.Generator, bound: float, size: int | None = None):  # noqa: ANN201
-    """Standard normal draws cut off at ± `bound`; a float, or [size] of them."""
-    return np.clip(rng.standard_normal(size), -bound, bound)
+def bounded_normal(rng: np.random.Generator, bound: float, size: int | None = None) -> np.ndarray:
+    """Standard normal draws none of which lies beyond ± `bound`: [size], or a single one."""
+    return ndtri(rng.uniform(ndtr(-bound), ndtr(bound), size))

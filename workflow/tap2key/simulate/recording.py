@@ -6,7 +6,6 @@ import numpy as np
 from scipy import fft, signal
 
 from tap2key.simulate import room
-from tap2key.simulate.chance import between
 from tap2key.simulate.difficulty import Difficulty
 from tap2key.simulate.plate import MATERIALS, Plate
 from tap2key.simulate.typist import Taps, Typist
@@ -54,10 +53,10 @@ def draw_setup(rng: np.random.Generator, material: str, difficulty: Difficulty) 
     nominal = np.stack([microphones["x_mm"], microphones["y_mm"]], axis=1).astype(float)
     return Setup(
         material=material,
-        speed_factor=between(rng, difficulty["plate"]["speed_range"]),
+        speed_factor=rng.uniform(*difficulty["plate"]["speed_range"]),
         microphones_mm=nominal + rng.normal(0, microphones["placement_sd_mm"], nominal.shape),
         gains=10 ** (rng.normal(0, microphones["gain_sd_db"], CHANNELS) / 20),
-        snr_db=between(rng, difficulty["noise"]["snr_db"]),
+        snr_db=rng.uniform(*difficulty["noise"]["snr_db"]),
     )
 
 
@@ -198,7 +197,7 @@ def render_recording(
         median_power,
         difficulty,
     )
-    loudest = 10 ** (between(rng, difficulty["noise"]["loudest_dbfs"]) / 20)
+    loudest = 10 ** (rng.uniform(*difficulty["noise"]["loudest_dbfs"]) / 20)
     sound *= np.float32(loudest / max(sound.max(), -sound.min()))
     return Recording(sound, onset_s, bursts)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import fft, signal
 
-from tap2key.simulate.chance import between, bounded_normal
+from tap2key.simulate.chance import bounded_normal
 from tap2key.simulate.difficulty import Difficulty
 
 # Room noise falls by 6 dB an octave from here on, down to the flat noise of the electronics.
@@ -94,7 +94,7 @@ def _hum(
     mains = MAINS_HZ + rng.normal(0, 0.02)
     orders = np.arange(1, HARMONICS + 1)
     amplitude = rng.uniform(0.3, 1.0, HARMONICS) / orders**1.5
-    amplitude *= np.sqrt(2 * 10 ** (between(rng, level_db) / 10) / np.sum(amplitude**2))
+    amplitude *= np.sqrt(2 * 10 ** (rng.uniform(*level_db) / 10) / np.sum(amplitude**2))
     phases = rng.uniform(0, 2 * np.pi, HARMONICS)
     # Hum repeats with the mains, so one period drawn finely is looked up for the whole recording.
     steps = 4096
@@ -138,7 +138,7 @@ def add_bursts(
         window = int(LEVEL_WINDOW_S * sample_rate)
         heard = signal.sosfilt(high_pass(sample_rate), wave)
         loudest = np.convolve(heard**2, np.ones(window) / window, "valid").max()
-        wave *= np.sqrt(tap_power * 10 ** (between(rng, noise["burst_db"]) / 10) / loudest)
+        wave *= np.sqrt(tap_power * 10 ** (rng.uniform(*noise["burst_db"]) / 10) / loudest)
         bearing, away = rng.uniform(0, 2 * np.pi), rng.uniform(0.8, 2.5)
         source = microphones_m.mean(axis=0) + away * np.array([np.cos(bearing), np.sin(bearing)])
         distances = np.linalg.norm(microphones_m - source, axis=1)

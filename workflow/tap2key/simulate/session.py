@@ -14,7 +14,7 @@ from tap2key.files import atomic_folder, write_tsv
 from tap2key.keyboard import MM_PER_UNIT, Keyboard
 from tap2key.provenance import write_provenance
 from tap2key.simulate import sensor
-from tap2key.simulate.chance import Purpose, between, bounded_normal, stream
+from tap2key.simulate.chance import Purpose, bounded_normal, stream
 from tap2key.simulate.difficulty import Difficulty
 from tap2key.simulate.plan import (
     SECONDS_PER_TAP,
@@ -140,7 +140,7 @@ def make_recording(job: Job) -> Made:
     _write_wav(job.path, recording.sound, job.subtype)
     clock, chance = difficulty["clock"], job.stream(Purpose.CLOCK, index)
     latency_s = clock["latency_s"] + clock["latency_sd_s"] * bounded_normal(chance, 2)
-    drift_ppm = between(chance, clock["drift_ppm"])
+    drift_ppm = chance.uniform(*clock["drift_ppm"])
     return Made(
         taps=taps,
         onset_s=recording.onset_s,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tap2key.keyboard import MM_PER_UNIT, Keyboard
-from tap2key.simulate.chance import between, bounded_normal
+from tap2key.simulate.chance import bounded_normal
 from tap2key.simulate.difficulty import Difficulty
 
 FORCE_BOUND_SD = 2.5
@@ -52,11 +52,11 @@ def draw_typist(rng: np.random.Generator, keyboard: Keyboard, difficulty: Diffic
     rows = np.unique(keyboard.centres[:, 1])
     return Typist(
         force_db=habits["force_sd_db"] * bounded_normal(rng, FORCE_BOUND_SD),
-        force_spread_db=between(rng, habits["force_spread_db"]),
-        taps_per_s=between(rng, habits["taps_per_s"]),
-        pad_s=between(rng, habits["pad_ms"]) / 1000,
-        click_s=between(rng, habits["click_ms"]) / 1000,
-        click_share=between(rng, habits["click_share"]),
+        force_spread_db=rng.uniform(*habits["force_spread_db"]),
+        taps_per_s=rng.uniform(*habits["taps_per_s"]),
+        pad_s=rng.uniform(*habits["pad_ms"]) / 1000,
+        click_s=rng.uniform(*habits["click_ms"]) / 1000,
+        click_share=rng.uniform(*habits["click_share"]),
         row_bias_mm={float(y): rng.normal(0, habits["row_bias_sd_mm"], 2) for y in rows},
     )
 
@@ -77,7 +77,7 @@ def draw_taps(
     vary = 1 + habits["tap_to_tap"] * bounded_normal(rng, 2.5, 3 * count).reshape(3, count)
     force_db = typist.force_db + typist.force_spread_db * bounded_normal(rng, FORCE_BOUND_SD, count)
     bounced = rng.random(count) < habits["bounce_share"]
-    bounce_s = between(rng, habits["bounce_ms"], count) / 1000
+    bounce_s = rng.uniform(*habits["bounce_ms"], count) / 1000
     return Taps(
         contact_s=contact_s,
         position_mm=centres * MM_PER_UNIT + bias + aim,
@@ -86,7 +86,7 @@ def draw_taps(
         click_s=typist.click_s * vary[1],
         click_share=typist.click_share * vary[2],
         bounce_s=np.where(bounced, bounce_s, np.nan),
-        bounce_gain=10 ** (between(rng, habits["bounce_db"], count) / 20),
+        bounce_gain=10 ** (rng.uniform(*habits["bounce_db"], count) / 20),
         duration_s=np.clip(rng.normal(0.085, 0.02, count), 0.03, 0.15),
     )
 
@@ -116,13 +116,13 @@ def tap_times(
     rng.shuffle(groups)
     starts = np.zeros(count, dtype=bool)
     starts[np.cumsum(groups) - groups] = True
-    short = between(rng, rhythm["close_ms"], count) / 1000
+    short = rng.uniform(*rhythm["close_ms"], count) / 1000
     short_share = 1 - starts.mean()
     mean_long = (1 / taps_per_s - short_share * np.mean(rhythm["close_ms"]) / 1000) / starts.mean()
     spare = max(mean_long - APART_S, 0.01)
     long = APART_S + rng.gamma(1.5, spare / 1.5, count)
     paused = rng.random(count) < rhythm["pause_share"]
-    long = np.where(paused, long + between(rng, rhythm["pause_s"], count), long)
+    long = np.where(paused, long + rng.uniform(*rhythm["pause_s"], count), long)
     gaps = np.where(starts, long, short)
     gaps[0] = rng.uniform(0.6, 2.0)
     return np.cumsum(gaps)
