@@ -194,6 +194,41 @@ def verify_fold(about: dict, opened: Sequence[EncodedDataset], fold: Path) -> No
             )
 
 
+class Rows:
+    """Random access to the fixed-length rows of a dataset's `input_values`, without copying it."""
+
+    def __init__(self, data: Dataset) -> None:
+        """Look at the Arrow buffers of `data`, its selection included."""
+        column = data.data.column("input_values").chunks
+        self._indices = None
+        if data._indices is not None:
+            self._indices = data._indices.column(0).to_numpy()
+        self._parts = [_matrix(chunk) for chunk in column if len(chunk)]
+        self._starts = np.cumsum([0] + [len(part) for part in self._parts])
+        self.length = self._parts[0].shape[1]
+
+    def __len__(self) -> int:
+        """Rows, repeats counted."""
+        return len(self._indices) if self._indices is not None else int(self._starts[-1])
+
+    def __getitem__(self, rows: Sequence[int]) -> np.ndarray:
+        """[n] row numbers → [n, length] float32."""
+        wanted = np.asarray(rows)
+        if self._indices is not None:
+            wanted = self._indices[wanted]
+        result = np.empty((len(wanted), self.length), dtype=np.float32)
+        parts = np.searchsorted(self._starts, wanted, side="right") - 1
+        for at, (part, row) in enumerate(zip(parts, wanted, strict=True)):
+            result[at] = self._parts[part][row - self._starts[part]]
+        return result
+
+
+def _matrix(chunk: pa.Array) -> np.ndarray:
+    length = chunk.type.list_size
+    values = chunk.values.to_numpy(zero_copy_only=True).reshape(-1, length)
+    return values[chunk.offset : chunk.offset + len(chunk)]
+
+
 def _keys(data: Dataset) -> list[tuple]:
     columns = data.select_columns(list(IDENTITY)).with_format("arrow")[:].to_pydict()
     return list(zip(*(columns[name] for name in IDENTITY), strict=True))

@@ -15,7 +15,7 @@ from tap2key.files import atomic_folder, write_tsv
 from tap2key.progress import progress
 from tap2key.provenance import write_provenance
 from tap2key.represent import REPRESENTATIONS, WINDOW_RATE, Encoding, encode_windows
-from tap2key.taps import load_taps
+from tap2key.taps import keyboard_labels, load_taps
 
 WINDOWS_AT_ONCE = 64
 LEFT_OUT = "left_out.tsv"
@@ -54,14 +54,14 @@ def encode(folders: list[Path], encoding: Encoding, output: Path) -> None:
     inputs, label_ids, identities, left_out = [], [], [], []
     labels: tuple[str, ...] | None = None
     for folder in folders:
-        session = load_taps(folder)
-        if labels not in (None, session.labels):
+        table, windows = load_taps(folder, verify=True)
+        if labels not in (None, keyboard_labels(table)):
             raise Tap2keyError(
                 f"{folder}: made with another keyboard than {folders[0]}; segment both anew"
             )
-        labels = session.labels
-        identity = session.table.select(IDENTITY)
-        known = session.table["label"].to_pylist()
+        labels = keyboard_labels(table)
+        identity = table.select(IDENTITY)
+        known = table["label"].to_pylist()
         rows = [row for row, label in enumerate(known) if label is not None]
         left_out += [
             {**identity.slice(row, 1).to_pylist()[0], "reason": "no touch matched"}
@@ -70,7 +70,7 @@ def encode(folders: list[Path], encoding: Encoding, output: Path) -> None:
         ]
         chunks = [rows[at : at + WINDOWS_AT_ONCE] for at in range(0, len(rows), WINDOWS_AT_ONCE)]
         for chunk in progress(chunks, f"encode {folder.name}"):
-            inputs.append(encode_windows(session.windows[chunk], encoding))
+            inputs.append(encode_windows(windows[chunk], encoding))
             hashed.update(inputs[-1].tobytes())
         label_ids += [labels.index(known[row]) for row in rows]
         identities.append(identity.take(rows))

@@ -140,7 +140,6 @@ def scan_study(study: Path, layout: str, table: Path | None = None) -> list[Reco
         raise Tap2keyError(
             f"study folder {study} not found; set study in the config or --config study=FOLDER"
         )
-    pattern = _layout_pattern(layout)
     overrides = _read_table(table, study)
     recordings: list[Recording] = []
     for folder in _session_folders(study):
@@ -149,14 +148,8 @@ def scan_study(study: Path, layout: str, table: Path | None = None) -> list[Reco
             continue
         names = {key: cells.get(key) for key in ("participant", "session")}
         if not all(names.values()):
-            relative = folder.relative_to(study).as_posix()
-            match = pattern.search(relative)
-            if match is None:
-                raise Tap2keyError(
-                    f"{folder}: {relative!r} does not match layout {layout!r}; "
-                    f"change layout in the config or name the session in {TABLE_NAME}"
-                )
-            names = {key: value or match[key] for key, value in names.items()}
+            read = names_in_folder(layout, folder.relative_to(study).as_posix())
+            names = {key: value or read[key] for key, value in names.items()}
         recordings += recordings_in(folder, **names, overrides=overrides)
     if not recordings:
         raise Tap2keyError(
@@ -165,6 +158,28 @@ def scan_study(study: Path, layout: str, table: Path | None = None) -> list[Reco
         )
     check_names(recordings)
     return sorted(recordings, key=lambda r: (r.participant, r.session, r.start, r.recording))
+
+
+def names_in_folder(layout: str, relative: str) -> dict[str, str]:
+    """Participant and session as the layout reads them from a folder's path in the study.
+
+    Raises:
+        Tap2keyError: the layout is no regular expression with the groups `participant` and
+            `session`, or the path does not match it.
+    """
+    try:
+        pattern = re.compile(layout)
+    except re.error as error:
+        raise Tap2keyError(f"config: layout is not a regular expression ({error})") from None
+    if not {"participant", "session"} <= set(pattern.groupindex):
+        raise Tap2keyError("config: layout needs the groups (?P<participant>…) and (?P<session>…)")
+    match = pattern.search(relative)
+    if match is None:
+        raise Tap2keyError(
+            f"session folder {relative!r} does not match layout {layout!r}; "
+            f"change layout in the config or name the session in {TABLE_NAME}"
+        )
+    return {key: match[key] for key in ("participant", "session")}
 
 
 def check_names(recordings: Iterable[Recording]) -> None:
@@ -255,16 +270,6 @@ def _session_folders(study: Path) -> list[Path]:
         else:
             waiting += children
     return sorted(found)
-
-
-def _layout_pattern(layout: str) -> re.Pattern[str]:
-    try:
-        pattern = re.compile(layout)
-    except re.error as error:
-        raise Tap2keyError(f"config: layout is not a regular expression ({error})") from None
-    if not {"participant", "session"} <= set(pattern.groupindex):
-        raise Tap2keyError("config: layout needs the groups (?P<participant>…) and (?P<session>…)")
-    return pattern
 
 
 def _read_table(table: Path | None, study: Path) -> dict[Path, dict[str, str]]:

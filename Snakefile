@@ -1,0 +1,31 @@
+"""tap2key: name the key from the sound of a tap, held-out participant by held-out participant."""
+
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.27.1")
+
+
+configfile: Path(workflow.basedir) / "config" / "config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/segment.smk"
+include: "workflow/rules/dataset.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/summary/experiments.tsv",

@@ -1,0 +1,56 @@
+"""What all rules share: the plan of the run, code hashes, and how a stage is started."""
+
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+
+from tap2key import plan
+from tap2key.errors import Tap2keyError
+from tap2key.provenance import code_hash
+
+try:
+    PLAN = plan.make_plan(config, workflow.is_main_process)
+    EXPERIMENTS = PLAN.experiments
+    FOLDS = PLAN.folds
+except Tap2keyError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = PLAN.results
+
+# With conda active Snakemake deletes PYTHONPATH, so every command sets it itself.
+shell.executable("bash")
+shell.prefix(
+    "set -euo pipefail; export PYTHONPATH="
+    + shlex.quote(str(Path(workflow.basedir) / "workflow")).replace("{", "{{").replace("}", "}}")
+    + "; "
+)
+
+
+wildcard_constraints:
+    participant="[^/]+",
+    session="[^/]+",
+    fold="[^/]+",
+    encoding="[^/]+",
+    experiment="[^/]+",
+    seed="[0-9]+",
+
+
+def megabytes(first):
+    """Memory that doubles with every attempt."""
+    return lambda wildcards, attempt: first * 2 ** (attempt - 1)
+
+
+def minutes(first):
+    """Time that doubles with every attempt."""
+    return lambda wildcards, attempt: first * 2 ** (attempt - 1)
+
+
+def among(names):
+    """A regular expression that matches just these names."""
+    return "|".join(map(re.escape, names)) or "(?!)"

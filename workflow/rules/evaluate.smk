@@ -1,0 +1,100 @@
+"""A model and the participant it never heard → scores; all of them → tables and pictures."""
+
+
+rule evaluate:
+    input:
+        model=f"{RESULTS}/models/{{experiment}}/{{fold}}/seed-{{seed}}",
+        dataset=lambda w: PLAN.dataset(w.experiment, w.fold),
+    output:
+        predictions=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/predictions.parquet",
+        metrics=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/metrics.json",
+        table=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/confusion.tsv",
+        picture=report(
+            f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/confusion.png",
+            caption="../report/confusion.rst",
+            category="Participants",
+            subcategory="{fold}",
+            labels={"experiment": "{experiment}", "held out": "{fold}", "seed": "{seed}"},
+        ),
+        provenance=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/provenance.json",
+    log:
+        f"{RESULTS}/logs/evaluate/{{experiment}}/{{fold}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
+    params:
+        folder=subpath(output.metrics, parent=True),
+        code=code_hash("tap2key.evaluation"),
+    threads: 1
+    resources:
+        mem_mb=megabytes(4000),
+        runtime=minutes(30),
+    conda:
+        "../../envs/learning.yaml"
+    shell:
+        "python -m tap2key evaluate --model {input.model:q} --dataset {input.dataset:q}"
+        " --output {params.folder:q} > {log:q} 2>&1"
+
+
+rule summarize:
+    input:
+        lambda w: [f"{e}/metrics.json" for e in PLAN.each_run("evaluations", w.experiment)],
+    output:
+        participants=report(
+            f"{RESULTS}/summary/{{experiment}}/participants.tsv",
+            caption="../report/participants.rst",
+            category="Experiments",
+            labels={"experiment": "{experiment}", "what": "scores"},
+        ),
+        table=f"{RESULTS}/summary/{{experiment}}/confusion.tsv",
+        picture=report(
+            f"{RESULTS}/summary/{{experiment}}/confusion.png",
+            caption="../report/confusion.rst",
+            category="Experiments",
+            labels={"experiment": "{experiment}", "what": "confusion matrix"},
+        ),
+        provenance=f"{RESULTS}/summary/{{experiment}}/provenance.json",
+    log:
+        f"{RESULTS}/logs/summarize/{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/summarize/{{experiment}}.tsv"
+    params:
+        folder=subpath(output.participants, parent=True),
+        evaluations=lambda w: PLAN.each_run("evaluations", w.experiment),
+        code=code_hash("tap2key.summarize"),
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000),
+        runtime=minutes(15),
+    conda:
+        "../../envs/learning.yaml"
+    shell:
+        "python -m tap2key summarize --experiment {wildcards.experiment}"
+        " --evaluations {params.evaluations:q} --output {params.folder:q} > {log:q} 2>&1"
+
+
+rule compare:
+    input:
+        [f"{RESULTS}/summary/{name}/participants.tsv" for name in EXPERIMENTS],
+    output:
+        report(
+            f"{RESULTS}/summary/experiments.tsv",
+            caption="../report/experiments.rst",
+            category="Experiments",
+            labels={"experiment": "all", "what": "scores"},
+        ),
+    log:
+        f"{RESULTS}/logs/compare.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare.tsv"
+    params:
+        summaries=[f"{RESULTS}/summary/{name}" for name in EXPERIMENTS],
+        code=code_hash("tap2key.compare"),
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        runtime=minutes(10),
+    conda:
+        "../../envs/learning.yaml"
+    shell:
+        "python -m tap2key compare --summaries {params.summaries:q} --output {output:q}"
+        " > {log:q} 2>&1"

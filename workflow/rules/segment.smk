@@ -1,0 +1,33 @@
+"""Recordings and touches of a session → taps, labelled by time."""
+
+
+rule segment:
+    input:
+        manifest=ancient(PLAN.manifest),
+        recordings=lambda w: [r.path for r in PLAN.sessions[w.participant, w.session]],
+        touches=lambda w: PLAN.sessions[w.participant, w.session][0].touch_files,
+        keyboard=PLAN.keyboard,
+    output:
+        taps=f"{RESULTS}/taps/{{participant}}/{{session}}/taps.parquet",
+        windows=f"{RESULTS}/taps/{{participant}}/{{session}}/windows.npy",
+        recordings=f"{RESULTS}/taps/{{participant}}/{{session}}/recordings.tsv",
+        provenance=f"{RESULTS}/taps/{{participant}}/{{session}}/provenance.json",
+    log:
+        f"{RESULTS}/logs/segment/{{participant}}/{{session}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/segment/{{participant}}/{{session}}.tsv"
+    params:
+        folder=subpath(output.taps, parent=True),
+        options=plan.segment_options(PLAN.config["segment"]),
+        pinned=lambda w: [str(r.latency_s) for r in PLAN.sessions[w.participant, w.session]],
+        code=code_hash("tap2key.segment"),
+    threads: 2
+    resources:
+        mem_mb=megabytes(2000),
+        runtime=minutes(30),
+    conda:
+        "../../envs/signal.yaml"
+    shell:
+        "python -m tap2key segment --manifest {input.manifest:q} --keyboard {input.keyboard:q}"
+        " --participant {wildcards.participant:q} --session {wildcards.session:q}"
+        " --output {params.folder:q} --threads {threads} {params.options:q} > {log:q} 2>&1"

@@ -1,0 +1,57 @@
+"""A fold → a model. The held-out participant's dataset is no input of any rule here."""
+
+
+rule train:
+    input:
+        fold=rules.fold.output,
+        datasets=lambda w: PLAN.training_datasets(w.experiment, w.fold),
+    output:
+        directory(f"{RESULTS}/models/{{experiment}}/{{fold}}/seed-{{seed}}"),
+    log:
+        f"{RESULTS}/logs/train/{{experiment}}/{{fold}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
+    wildcard_constraints:
+        experiment=among(PLAN.of_kind(forests=False)),
+    params:
+        launch=plan.launch_options(PLAN.config["launch"]),
+        settings=lambda w: json.dumps(PLAN.model_settings(w.experiment)),
+        checkpoints=f"{RESULTS}/checkpoints",
+        code=code_hash("tap2key.train"),
+    threads: 8
+    resources:
+        mem_mb=megabytes(16000),
+        runtime=minutes(240),
+    conda:
+        "../../envs/learning.yaml"
+    shell:
+        "python -m tap2key launch {params.launch} --threads {threads} --fold {input.fold:q}"
+        " --datasets {input.datasets:q} --settings {params.settings:q} --seed {wildcards.seed}"
+        " --checkpoints {params.checkpoints:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule baseline:
+    input:
+        fold=rules.fold.output,
+        datasets=lambda w: PLAN.training_datasets(w.experiment, w.fold),
+    output:
+        directory(f"{RESULTS}/models/{{experiment}}/{{fold}}/seed-{{seed}}"),
+    log:
+        f"{RESULTS}/logs/baseline/{{experiment}}/{{fold}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/baseline/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
+    wildcard_constraints:
+        experiment=among(PLAN.of_kind(forests=True)),
+    params:
+        settings=lambda w: json.dumps(PLAN.model_settings(w.experiment)),
+        code=code_hash("tap2key.baseline"),
+    threads: 4
+    resources:
+        mem_mb=megabytes(8000),
+        runtime=minutes(60),
+    conda:
+        "../../envs/learning.yaml"
+    shell:
+        "python -m tap2key baseline --fold {input.fold:q} --datasets {input.datasets:q}"
+        " --settings {params.settings:q} --seed {wildcards.seed} --threads {threads}"
+        " --output {output:q} > {log:q} 2>&1"

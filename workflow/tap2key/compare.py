@@ -1,0 +1,59 @@
+"""Stage `compare`: the summaries of several experiments side by side."""
+
+import argparse
+from pathlib import Path
+from statistics import mean, stdev
+
+from tap2key.files import read_tsv, write_tsv
+from tap2key.summarize import formatted
+
+COLUMNS = (
+    *("experiment", "participants", "taps", "accuracy", "macro_f1"),
+    *("macro_f1_sd_over_participants", "worst_macro_f1", "worst_participant"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the stage's command line."""
+    parser.add_argument(
+        "--summaries", type=Path, nargs="+", required=True, help="folders of the summarize stage"
+    )
+    parser.add_argument("--output", type=Path, help="table to write (default: only print)")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print every experiment's participants and one table over experiments; write the latter."""
+    rows = [experiment_row(folder) for folder in args.summaries]
+    for folder in args.summaries:
+        print(f"\n{folder.name}: scores of held-out participants")
+        print_table(read_tsv(folder / "participants.tsv"))
+    print("\nExperiments")
+    print_table([formatted(row) for row in rows])
+    if args.output is not None:
+        write_tsv(args.output, [formatted(row) for row in rows], COLUMNS)
+
+
+def experiment_row(folder: Path) -> dict:
+    """Mean, spread and worst participant of one experiment's summary."""
+    people = read_tsv(folder / "participants.tsv", required=["participant", "macro_f1"])[:-1]
+    macro = [float(row["macro_f1"]) for row in people]
+    worst = min(people, key=lambda row: float(row["macro_f1"]))
+    return {
+        "experiment": folder.name,
+        "participants": len(people),
+        "taps": sum(int(row["taps"]) for row in people),
+        "accuracy": mean(float(row["accuracy"]) for row in people),
+        "macro_f1": mean(macro),
+        "macro_f1_sd_over_participants": stdev(macro) if len(macro) > 1 else None,
+        "worst_macro_f1": min(macro),
+        "worst_participant": worst["participant"],
+    }
+
+
+def print_table(rows: list[dict]) -> None:
+    """Print rows in aligned columns."""
+    columns = list(rows[0])
+    cells = [columns, *([str("" if r[c] is None else r[c]) for c in columns] for r in rows)]
+    widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
+    for line in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)))

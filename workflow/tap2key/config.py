@@ -1,0 +1,130 @@
+"""The configuration: one schema gives its defaults, its validation and its documentation."""
+
+import copy
+import difflib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from tap2key.errors import Tap2keyError
+
+SCHEMA_FILE = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
+SHIPPED_KEYBOARD = Path(__file__).parent.parent.parent / "config" / "keyboard.csv"
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON schema of the whole configuration."""
+    return yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
+
+
+def complete_config(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Validate a configuration, resolve what its experiments inherit and fill in all defaults.
+
+    Raises:
+        Tap2keyError: an unknown key, a value of the wrong kind, or an experiment that inherits
+            from nothing or from itself.
+    """
+    config = copy.deepcopy(dict(raw))
+    _validate(config, schema(), "config")
+    config["experiments"] = {
+        name: _inherited(name, config["experiments"]) for name in config["experiments"]
+    }
+    return _with_defaults(config, schema())
+
+
+def complete_experiment(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Validate one experiment's settings given by hand and fill in the defaults."""
+    part = {**schema()["$defs"]["experiment"], "$defs": schema()["$defs"]}
+    _validate(raw, part, where)
+    return _with_defaults(dict(raw), part)
+
+
+def selected(value: str | list[str]) -> list[str] | None:
+    """The names of a selection; None for `all`."""
+    if value == "all":
+        return None
+    return [v.strip() for v in value.split(",")] if isinstance(value, str) else list(value)
+
+
+def choose(names: list[str], value: str | list[str], key: str) -> list[str]:
+    """Those of `names` that the configuration's `key` selects, in the order of `names`.
+
+    Raises:
+        Tap2keyError: a selected name does not exist.
+    """
+    wanted = selected(value)
+    for name in wanted or []:
+        if name not in names:
+            raise Tap2keyError(f"config: {key}: no {name!r}; there is {', '.join(names)}")
+    return [name for name in names if wanted is None or name in wanted]
+
+
+def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the keys of `change` put over it, mapping by mapping."""
+    merged = dict(base)
+    for key, value in change.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else copy.deepcopy(value)
+    return merged
+
+
+def _inherited(name: str, experiments: Mapping[str, Any], seen: tuple[str, ...] = ()) -> dict:
+    own = experiments[name]
+    parent = own.get("inherit")
+    if parent is None:
+        return dict(own)
+    if parent not in experiments or parent in (*seen, name):
+        raise Tap2keyError(
+            f"config: experiments.{name}: cannot inherit from {parent!r}; name another experiment"
+        )
+    return merge(_inherited(parent, experiments, (*seen, name)), own)
+
+
+def _validate(value: Any, part: Mapping[str, Any], where: str) -> None:
+    error = best_match(Draft202012Validator(part).iter_errors(value))
+    if error is None:
+        return
+    path = ".".join(str(p) for p in error.absolute_path)
+    place = f"{where}: {path}" if path else where
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = next(k for k in error.instance if k not in known)
+        near = difflib.get_close_matches(str(unknown), known, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        raise Tap2keyError(f"{place}: unknown key {unknown!r}; {advice}")
+    raise Tap2keyError(f"{place}: {error.message}")
+
+
+def _with_defaults(value: Any, part: Mapping[str, Any]) -> Any:
+    part = _resolved(part, value)
+    if not isinstance(value, dict):
+        return value
+    filled = dict(value)
+    for key, child in part.get("properties", {}).items():
+        known = {**_resolved(child, None), **child}
+        if key not in filled and "default" in known:
+            filled[key] = copy.deepcopy(known["default"])
+        if key in filled:
+            filled[key] = _with_defaults(filled[key], child)
+    others = part.get("additionalProperties")
+    if isinstance(others, Mapping):
+        for key in filled:
+            if key not in part.get("properties", {}):
+                filled[key] = _with_defaults(filled[key], others)
+    return filled
+
+
+def _resolved(part: Mapping[str, Any], value: Any) -> Mapping[str, Any]:
+    if "$ref" in part:
+        return schema()["$defs"][part["$ref"].rsplit("/", 1)[1]]
+    if isinstance(value, dict):
+        for choice in part.get("oneOf", []):
+            if "$ref" in choice:
+                return _resolved(choice, value)
+    return part

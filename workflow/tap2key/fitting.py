@@ -1,0 +1,59 @@
+"""What training a classifier and fitting a baseline have in common: their arguments and data."""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets import DatasetDict
+
+from tap2key.config import complete_experiment
+from tap2key.dataset import FOLD_FILE, EncodedDataset, load_dataset_folder, load_fold
+from tap2key.errors import Tap2keyError
+from tap2key.files import read_json
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What one run reads: the fold's folder, what it says, its data, one of its datasets."""
+
+    folder: Path
+    about: dict[str, Any]
+    data: DatasetDict
+    first: EncodedDataset
+
+    @property
+    def length(self) -> int:
+        """Values of an encoded window."""
+        return self.first.data.features["input_values"].length
+
+
+def add_fitting_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of every stage that makes a model from a fold."""
+    parser.add_argument("--fold", type=Path, required=True, help="a folder of the fold stage")
+    parser.add_argument(
+        "--datasets", type=Path, nargs="+", required=True, help="the training people's datasets"
+    )
+    parser.add_argument(
+        "--settings", default="{}", help="the experiment's settings: JSON, or a file of it"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, required=True, help="the model's folder")
+
+
+def read_settings(text: str) -> dict[str, Any]:
+    """An experiment's settings from JSON text or a JSON file, with all defaults filled in."""
+    if not text.lstrip().startswith("{"):
+        return complete_experiment(read_json(text), text)
+    try:
+        return complete_experiment(json.loads(text), "--settings")
+    except json.JSONDecodeError as error:
+        raise Tap2keyError(f"--settings: not JSON ({error})") from None
+
+
+def open_fold(args: argparse.Namespace) -> Fold:
+    """Open a fold's data; the held-out participant's is refused."""
+    data = load_fold(args.fold, args.datasets)
+    about = read_json(args.fold / FOLD_FILE)
+    return Fold(args.fold, about, data, load_dataset_folder(args.datasets[0]))

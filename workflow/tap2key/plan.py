@@ -1,0 +1,253 @@
+"""What a run will make: participants, sessions, experiments, folds, and where each thing lands."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tap2key.config import SHIPPED_KEYBOARD, choose, complete_config, selected
+from tap2key.errors import Tap2keyError
+from tap2key.simulate.plan import PlannedSession, plan_study
+from tap2key.study import (
+    ACOUSTIC,
+    NEONODE,
+    Recording,
+    check_names,
+    names_in_folder,
+    read_manifest,
+    scan_study,
+    select_participants,
+    write_manifest,
+)
+
+FOREST_KINDS = ("gcc_phat_forest", "level_forest")
+FEWEST_PARTICIPANTS = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole of a run, worked out once from the configuration and the manifest."""
+
+    config: dict[str, Any]
+    recordings: tuple[Recording, ...]
+
+    @cached_property
+    def results(self) -> str:
+        """Root of everything that is made."""
+        return self.config["results"].rstrip("/")
+
+    @cached_property
+    def manifest(self) -> str:
+        """Path of the manifest."""
+        return f"{self.results}/study.tsv"
+
+    @cached_property
+    def keyboard(self) -> str:
+        """Path of the key centres."""
+        return self.config["keyboard"] or str(SHIPPED_KEYBOARD)
+
+    @cached_property
+    def sessions(self) -> dict[tuple[str, str], list[Recording]]:
+        """The recordings of each (participant, session), in the manifest's order."""
+        found: dict[tuple[str, str], list[Recording]] = {}
+        for recording in self.recordings:
+            found.setdefault((recording.participant, recording.session), []).append(recording)
+        return found
+
+    @cached_property
+    def sessions_of(self) -> dict[str, list[str]]:
+        """The names of each participant's sessions."""
+        found: dict[str, list[str]] = {}
+        for participant, session in self.sessions:
+            found.setdefault(participant, []).append(session)
+        return found
+
+    @cached_property
+    def participants(self) -> list[str]:
+        """Everybody who takes part, by name."""
+        return sorted(self.sessions_of)
+
+    @cached_property
+    def experiments(self) -> dict[str, dict[str, Any]]:
+        """The settings of every selected experiment."""
+        every = self.config["experiments"]
+        names = choose(list(every), self.config["select_experiments"], "select_experiments")
+        return {name: every[name] for name in names}
+
+    @cached_property
+    def folds(self) -> list[str]:
+        """The held-out participants to run."""
+        return choose(self.participants, self.config["select_folds"], "select_folds")
+
+    @cached_property
+    def encodings(self) -> dict[str, dict[str, Any]]:
+        """Settings of every encoding that a selected experiment needs, by name."""
+        found = {}
+        for settings in self.experiments.values():
+            found[encoding_name(settings["encoding"])] = settings["encoding"]
+        return found
+
+    def of_kind(self, forests: bool) -> list[str]:
+        """Names of the experiments that are baselines, or of those that are not."""
+        return [n for n, s in self.experiments.items() if (s["kind"] in FOREST_KINDS) == forests]
+
+    def taps_of(self, participant: str) -> list[str]:
+        """The taps folders of a participant's sessions."""
+        return [f"{self.results}/taps/{participant}/{s}" for s in self.sessions_of[participant]]
+
+    def dataset(self, experiment: str, participant: str) -> str:
+        """The dataset folder that an experiment reads for a participant."""
+        name = encoding_name(self.experiments[experiment]["encoding"])
+        return f"{self.results}/datasets/{name}/{participant}"
+
+    def training_datasets(self, experiment: str, held_out: str) -> list[str]:
+        """The dataset folders of everybody but the held-out participant."""
+        return [self.dataset(experiment, p) for p in self.participants if p != held_out]
+
+    def each_run(self, stage: str, experiment: str) -> list[str]:
+        """The folders of a stage for all folds and seeds of an experiment."""
+        return [
+            f"{self.results}/{stage}/{experiment}/{fold}/seed-{seed}"
+            for fold in self.folds
+            for seed in self.experiments[experiment]["seeds"]
+        ]
+
+    def model_settings(self, experiment: str) -> dict[str, Any]:
+        """What determines a model besides its data: only that is handed to training."""
+        settings = self.experiments[experiment]
+        keys = ("kind", "trees")
+        if settings["kind"] not in FOREST_KINDS:
+            keys = ("kind", "model", "augmentation", "training")
+        return {key: settings[key] for key in keys}
+
+    @cached_property
+    def simulated(self) -> list[PlannedSession]:
+        """The sessions to simulate; none when a study is read."""
+        if self.config["simulate"] is None:
+            return []
+        people = {r.participant for r in self.recordings}
+        return [s for s in plan_study(self.config["simulate"]) if s.participant in people]
+
+    @property
+    def simulated_study(self) -> str:
+        """Where the simulated recordings go."""
+        return simulated_study(self.results)
+
+    @property
+    def simulated_truth(self) -> str:
+        """Where what is known about them goes: beside the study, never inside it."""
+        return f"{self.results}/simulated/truth"
+
+
+def make_plan(raw: Mapping[str, Any], main_process: bool) -> Plan:
+    """Work out a run.
+
+    Only the main process scans the study, and writes what it found as the manifest; every job of
+    the run reads that.
+
+    Raises:
+        Tap2keyError: a configuration, study or selection that cannot be run.
+    """
+    config = complete_config(raw)
+    manifest = Path(config["results"]) / "study.tsv"
+    if main_process:
+        everything = find_recordings(config)
+        write_manifest(manifest, everything)
+    else:
+        everything = read_manifest(manifest)
+    wanted = selected(config["select_participants"])
+    plan = Plan(config, tuple(select_participants(everything, wanted)))
+    if len(plan.participants) < FEWEST_PARTICIPANTS:
+        raise Tap2keyError(
+            f"the study has one participant ({plan.participants[0]}), too few to hold one out; "
+            "add participants or widen select_participants"
+        )
+    return plan
+
+
+def find_recordings(config: Mapping[str, Any]) -> list[Recording]:
+    """The recordings of the study on disk, or of the one that will be simulated."""
+    if config["simulate"] is not None:
+        study = Path(simulated_study(config["results"].rstrip("/")))
+        return planned_recordings(study, plan_study(config["simulate"]), config["layout"])
+    if config["study"] is None:
+        raise Tap2keyError("config: neither study nor simulate is set; set study to a folder")
+    table = config["study_table"]
+    return scan_study(Path(config["study"]), config["layout"], Path(table) if table else None)
+
+
+def planned_recordings(
+    study: Path, sessions: Iterable[PlannedSession], layout: str
+) -> list[Recording]:
+    """The recordings that simulating these sessions under `study` will make."""
+    found = [
+        Recording(
+            **names_in_folder(layout, session.folder),
+            recording=Path(recording.name).stem,
+            path=study / session.folder / ACOUSTIC / recording.name,
+            start=recording.start,
+            latency_s=None,
+            touch_files=(study / session.folder / NEONODE / session.touch_file,),
+        )
+        for session in sessions
+        for recording in session.recordings
+    ]
+    check_names(found)
+    return found
+
+
+def simulated_study(results: str) -> str:
+    """The folder of the simulated recordings."""
+    return f"{results}/simulated/study"
+
+
+def encoding_name(settings: Mapping[str, Any]) -> str:
+    """The folder name of an encoding; the same choices give the same name."""
+    name = f"{settings['representation']}-{settings['sample_rate']}"
+    if settings["crop_ms"] is not None:
+        before, after = settings["crop_ms"]
+        name += f"-crop{before:g}to{after:g}"
+    if settings["highpass_hz"] is not None:
+        name += f"-highpass{settings['highpass_hz']:g}"
+    return name
+
+
+def encoding_options(settings: Mapping[str, Any]) -> list[str]:
+    """The encode stage's arguments for an encoding."""
+    options = ["--representation", settings["representation"]]
+    options += ["--sample-rate", str(settings["sample_rate"])]
+    if settings["crop_ms"] is not None:
+        options += ["--crop-ms", *(f"{value:g}" for value in settings["crop_ms"])]
+    if settings["highpass_hz"] is not None:
+        options += ["--highpass-hz", f"{settings['highpass_hz']:g}"]
+    return options
+
+
+def segment_options(settings: Mapping[str, Any]) -> list[str]:
+    """The segment stage's arguments."""
+    options = ["--selectivity", f"{settings['selectivity_s']:g}", "--none", settings["none"]]
+    if settings["latency_s"] is not None:
+        options += ["--latency", f"{settings['latency_s']:g}"]
+    if settings["peak_height"] is not None:
+        options += ["--peak-height", f"{settings['peak_height']:g}"]
+    return [*options, *(["--strict"] if settings["strict"] else [])]
+
+
+def simulate_options(settings: Mapping[str, Any]) -> list[str]:
+    """The simulate stage's arguments."""
+    given = {key: value for key, value in settings.items() if value is not None}
+    return [text for key, value in given.items() for text in (f"--{key}", str(value))]
+
+
+def fold_options(settings: Mapping[str, Any]) -> list[str]:
+    """The fold stage's arguments for an experiment."""
+    validation = settings["validation"]
+    options = ["--validation-by", validation["by"]]
+    options += ["--validation-share", f"{validation['share']:g}"]
+    return [*options, *([] if settings["oversample"] else ["--no-oversample"])]
+
+
+def launch_options(settings: Mapping[str, Any]) -> list[str]:
+    """The launch stage's arguments."""
+    return ["--processes", str(settings["processes"]), *(["--gpu"] if settings["gpu"] else [])]

@@ -1,0 +1,82 @@
+"""Saved models, whatever their kind: encoded windows in, probabilities of the keys out."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from tap2key.cut import cut_of
+from tap2key.modelfolder import encoding_of, read_about
+
+INPUTS_AT_ONCE = 64
+
+
+class Predictor(Protocol):
+    """A model that is ready to use."""
+
+    def probabilities(self, inputs: np.ndarray) -> np.ndarray:
+        """[n, length] float32 encoded windows → [n, labels] float64, rows adding up to 1."""
+
+
+def load_predictor(folder: Path, allow_other_version: bool = False) -> tuple[Predictor, dict]:
+    """Read a model's folder; also returns what the folder says about the model."""
+    about = read_about(folder, allow_other_version)
+    if about["kind"] == "wav2vec2":
+        return Wav2Vec2Predictor(folder, about), about
+    return ForestPredictor(folder, about), about
+
+
+class Wav2Vec2Predictor:
+    """A fine-tuned classifier, cut and normalised as in training."""
+
+    def __init__(self, folder: Path, about: dict[str, Any]) -> None:
+        """Load with stock transformers."""
+        # Imported here so that scoring a forest does not load torch.
+        import torch
+        from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
+
+        self.torch = torch
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.model = AutoModelForAudioClassification.from_pretrained(folder).to(self.device).eval()
+        self.extractor = AutoFeatureExtractor.from_pretrained(folder)
+        self.channels = encoding_of(about).channels
+        self.cut = cut_of(
+            encoding_of(about), about["length"], about["crop_ms"], about["max_duration_s"]
+        )
+
+    def probabilities(self, inputs: np.ndarray) -> np.ndarray:
+        """See `Predictor`."""
+        parts = []
+        for at in range(0, len(inputs), INPUTS_AT_ONCE):
+            flat = inputs[at : at + INPUTS_AT_ONCE]
+            windows = flat.reshape(len(flat), -1, self.channels).transpose(0, 2, 1)
+            batch = self.extractor(
+                list(self.cut(windows)),
+                sampling_rate=self.extractor.sampling_rate,
+                return_tensors="pt",
+            )
+            with self.torch.inference_mode():
+                logits = self.model(batch["input_values"].to(self.device)).logits
+            parts.append(logits.double().softmax(dim=-1).cpu().numpy())
+        return np.concatenate(parts)
+
+
+class ForestPredictor:
+    """A forest on delays and levels."""
+
+    def __init__(self, folder: Path, about: dict[str, Any]) -> None:
+        """Load with skops, which runs nothing from the file."""
+        import skops.io
+
+        from tap2key.baseline import FOREST_FILE, features
+
+        self.forest = skops.io.load(folder / FOREST_FILE, trusted=[])
+        self.features, self.kind = features, about["kind"]
+        self.encoding, self.labels = encoding_of(about), about["labels"]
+
+    def probabilities(self, inputs: np.ndarray) -> np.ndarray:
+        """See `Predictor`; a key that training never saw has probability 0."""
+        result = np.zeros((len(inputs), len(self.labels)))
+        seen = self.forest.classes_
+        result[:, seen] = self.forest.predict_proba(self.features(self.kind, inputs, self.encoding))
+        return result

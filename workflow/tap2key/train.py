@@ -1,0 +1,263 @@
+"""Stage `train`: fine-tune a Wav2Vec2 classifier on one fold."""
+
+import argparse
+import csv
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import evaluate
+import numpy as np
+import torch
+from accelerate import PartialState
+from filelock import FileLock, Timeout
+from transformers import (
+    EarlyStoppingCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.trainer_callback import PrinterCallback
+
+from tap2key.augment import Augmentation
+from tap2key.cut import cut_of
+from tap2key.dataset import FOLD_FILE
+from tap2key.errors import Tap2keyError
+from tap2key.files import atomic_folder
+from tap2key.fitting import Fold, add_fitting_arguments, open_fold, read_settings
+from tap2key.inputs import Inputs, as_batch
+from tap2key.model import build_extractor, build_model
+from tap2key.modelfolder import ABOUT_PACKAGES, write_about
+from tap2key.provenance import code_hash, digest, package_versions, write_provenance
+
+METRIC = Path(__file__).parent / "metrics" / "weighted_f1"
+COMPLETE = "complete"
+HISTORY_COLUMNS = ("epoch", "step", "loss", "learning_rate", "eval_loss", "eval_weighted_f1")
+SECONDS_TO_WAIT_FOR_LOCK = 60
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the stage's command line."""
+    add_fitting_arguments(parser)
+    parser.add_argument(
+        "--checkpoints", type=Path, required=True, help="root folder for resumable checkpoints"
+    )
+    parser.add_argument("--world-size", type=int, default=1, help="processes there must be")
+    parser.add_argument("--gpu", action="store_true", help="fail unless there is a GPU")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Train, resuming from an earlier checkpoint of exactly this run if there is one."""
+    settings = read_settings(args.settings)
+    fold = open_fold(args)
+    state = PartialState(cpu=not torch.cuda.is_available())
+    if state.num_processes != args.world_size:
+        raise Tap2keyError(
+            f"started {state.num_processes} processes where {args.world_size} were asked for; "
+            "start training with `python -m tap2key launch`"
+        )
+    if args.gpu and not torch.cuda.is_available():
+        raise Tap2keyError("--gpu: this machine has no GPU; check the profile's GPU resources")
+    identity = {
+        "settings": settings,
+        "seed": args.seed,
+        "fold": fold.about,
+        "code": code_hash("tap2key.train"),
+        "packages": package_versions(ABOUT_PACKAGES),
+    }
+    run = args.checkpoints / digest(identity)
+    run.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run.with_name(run.name + ".lock"), timeout=SECONDS_TO_WAIT_FOR_LOCK)
+    try:
+        if state.is_main_process:
+            lock.acquire()
+    except Timeout:
+        raise Tap2keyError(
+            f"{run}: another job is training this very model; wait for it or cancel it"
+        ) from None
+    try:
+        train(fold, settings, args.seed, run, args.output, args.world_size)
+    finally:
+        if lock.is_locked:
+            lock.release()
+
+
+def train(
+    fold: Fold,
+    settings: dict[str, Any],
+    seed: int,
+    checkpoints: Path,
+    output: Path,
+    world_size: int,
+) -> None:
+    """Train one model and publish it at `output`; checkpoints go when it is there."""
+    set_seed(seed)
+    encoding, labels = fold.first.encoding, fold.first.labels
+    extractor = build_extractor(encoding.sample_rate)
+    chosen = settings["model"]
+    cut = cut_of(encoding, fold.length, chosen["crop_ms"], chosen["max_duration_s"])
+    model = build_model(chosen["checkpoint"], chosen["shape"], labels, cut.length)
+    augmentation = Augmentation(**settings["augmentation"])
+    training = Inputs(
+        fold.data["train"],
+        encoding,
+        cut,
+        extractor,
+        augmentation if augmentation != Augmentation() else None,
+        seed,
+    )
+    validation = Inputs(fold.data["validation"], encoding, cut, extractor)
+    arguments = training_arguments(
+        settings["training"], len(training), world_size, seed, checkpoints
+    )
+    stopping = EarlyStoppingCallback(settings["training"]["patience"])
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=training,
+        eval_dataset=validation,
+        data_collator=as_batch,
+        compute_metrics=weighted_f1,
+        callbacks=[Bookkeeping(training), stopping],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=last_complete_checkpoint(checkpoints))
+    early = stopping.early_stopping_patience_counter >= settings["training"]["patience"]
+    if trainer.state.global_step < trainer.state.max_steps and not early:
+        raise Tap2keyError(
+            f"training stopped at step {trainer.state.global_step} of {trainer.state.max_steps}; "
+            "start it again to go on from its last checkpoint"
+        )
+    if not trainer.is_world_process_zero():
+        return
+    with atomic_folder(output) as temporary:
+        model.save_pretrained(temporary)
+        extractor.save_pretrained(temporary)
+        write_history(temporary / "history.tsv", trainer.state.log_history)
+        best = {"weighted_f1": trainer.state.best_metric, "step": trainer.state.best_global_step}
+        write_about(temporary, settings, fold.about, fold.first, fold.length, seed, best)
+        write_provenance(
+            temporary,
+            "tap2key.train",
+            {**settings, "seed": seed},
+            [fold.folder / FOLD_FILE],
+            ABOUT_PACKAGES,
+        )
+    shutil.rmtree(checkpoints)
+    print(f"{output}: best validation weighted F1 {trainer.state.best_metric:.3f}", file=sys.stderr)
+
+
+def training_arguments(
+    chosen: dict[str, Any], rows: int, world_size: int, seed: int, output: Path
+) -> TrainingArguments:
+    """Translate an experiment's `training` into the Trainer's arguments.
+
+    `batch_size` is what one step sees over all processes, so that the number of processes does not
+    change the result.
+    """
+    if chosen["batch_size"] % world_size:
+        raise Tap2keyError(
+            f"training.batch_size {chosen['batch_size']}: cannot be shared by {world_size} "
+            "processes; choose a multiple"
+        )
+    cuda = torch.cuda.is_available()
+    precision = chosen["precision"]
+    if precision == "auto":
+        precision = "fp16" if cuda else "fp32"
+    batches = -(-rows // chosen["batch_size"])
+    between = chosen["evaluate_every"] * -(-batches // chosen["accumulation"])
+    return TrainingArguments(
+        output_dir=str(output),
+        num_train_epochs=chosen["epochs"],
+        per_device_train_batch_size=chosen["batch_size"] // world_size,
+        per_device_eval_batch_size=max(64, chosen["batch_size"] // world_size),
+        gradient_accumulation_steps=chosen["accumulation"],
+        learning_rate=chosen["learning_rate"],
+        lr_scheduler_type=chosen["schedule"],
+        warmup_steps=chosen["warmup"],
+        weight_decay=chosen["weight_decay"],
+        adam_beta2=chosen["adam_beta2"],
+        label_smoothing_factor=chosen["label_smoothing"],
+        fp16=precision == "fp16",
+        bf16=precision == "bf16",
+        use_cpu=not cuda,
+        eval_strategy="steps",
+        eval_steps=between,
+        save_strategy="steps",
+        save_steps=between,
+        save_total_limit=2,
+        logging_strategy="steps",
+        logging_steps=between,
+        load_best_model_at_end=True,
+        metric_for_best_model="weighted_f1",
+        greater_is_better=True,
+        restore_callback_states_from_checkpoint=True,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        seed=seed,
+        data_seed=seed,
+        report_to="none",
+        disable_tqdm=not sys.stderr.isatty(),
+    )
+
+
+class Bookkeeping(TrainerCallback):
+    """Tells the data which epoch it is, marks whole checkpoints, and speaks in plain lines."""
+
+    def __init__(self, training: Inputs) -> None:
+        """`training` draws its augmentation from the epoch."""
+        self.training = training
+
+    def on_epoch_begin(self, args, state, control, **kwargs) -> None:
+        """A run resumed in mid-epoch has a fraction of it behind it."""
+        self.training.epoch = int(state.epoch + 1e-6)
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        """The last step is evaluated too, whatever `evaluate_every` is."""
+        if state.global_step >= state.max_steps:
+            control.should_evaluate = control.should_log = True
+
+    def on_evaluate(self, args, state, control, metrics, **kwargs) -> None:
+        """One line per evaluation."""
+        if state.is_world_process_zero and args.disable_tqdm:
+            print(
+                f"epoch {state.epoch:.0f} of {args.num_train_epochs:.0f}: validation loss "
+                f"{metrics['eval_loss']:.3f}, weighted F1 {metrics['eval_weighted_f1']:.3f}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def on_save(self, args, state, control, **kwargs) -> None:
+        """A checkpoint without this mark may be half-written and is not resumed from."""
+        if state.is_world_process_zero:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+
+def last_complete_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end, or None."""
+    whole = [p.parent for p in folder.glob(f"checkpoint-*/{COMPLETE}")]
+    newest = max(whole, key=lambda p: int(p.name.rsplit("-", 1)[1]), default=None)
+    return None if newest is None else str(newest)
+
+
+def weighted_f1(prediction: Any) -> dict[str, float]:
+    """The metric that chooses the best epoch, from the `evaluate` library."""
+    metric = evaluate.load(str(METRIC), keep_in_memory=True)
+    guesses = np.argmax(prediction.predictions, axis=-1)
+    return metric.compute(predictions=guesses, references=prediction.label_ids)
+
+
+def write_history(path: Path, log: list[dict[str, Any]]) -> None:
+    """Write loss and score by epoch as a table, one row per evaluation."""
+    rows: dict[int, dict[str, Any]] = {}
+    for entry in log:
+        if "loss" in entry or "eval_loss" in entry:
+            rows.setdefault(entry["step"], {}).update(entry)
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(
+            handle, HISTORY_COLUMNS, extrasaction="ignore", delimiter="\t", lineterminator="\n"
+        )
+        writer.writeheader()
+        writer.writerows(rows.values())
