@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tap2key.audio import CHANNELS, SAMPLE_RATE, AudioFile, high_pass
+from tap2key.audio import CHANNELS, SAMPLE_RATE, AudioFile
+from tap2key.onset import AFTER, BEFORE, pick_onset
 
 HOP = 24
 HOPS_PER_S = SAMPLE_RATE // HOP
@@ -19,6 +20,8 @@ BEFORE_HOPS = 40
 BEFORE_GAP_HOPS = 6
 
 NOISE_QUANTILE = 0.3
+# Digital silence: below the quantisation noise of 24 bits.
+SILENCE = 1e-15
 NOISE_SPAN_S = 7
 STRETCH_S = 16
 MARGIN_S = 4
@@ -26,11 +29,17 @@ MARGIN_S = 4
 # In robust standard deviations of the log energy in quiet, and as a ratio to the energy before.
 LEAST_RISE_SD = 6.0
 LEAST_RISE = 3.0
-BOUNCE_S = 0.035
+SAME_RISE_HOPS = 12
+PEAK_HOPS = 20
+LONG_BEFORE_HOPS = 120
+TAIL_HOPS = (60, 120)
+LEAST_SCORE = 4.0
+LEAST_CHANNELS = 3
 
-CUTOFF_HZ = 300.0
-LEAD_IN = 2880
-LEAD_OUT = 960
+# Fingers bounce up to 35 ms after their first contact; the next tap is at least 60 ms away.
+BOUNCE_S = 0.04
+DOUBTFUL_SCORE = 6.0
+FAR_BETTER = 3.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,18 @@ class Taps:
     peak: np.ndarray
 
 
+@dataclass(frozen=True)
+class Rise:
+    """A sudden rise of the energy: at which hop of the recording, and how much like a tap.
+
+    `score` is how far the log energy rises above the 30 ms before, plus how far it has fallen
+    again 15 to 30 ms later: a tap does both, a cough or a door swells and stays.
+    """
+
+    hop: int
+    score: float
+
+
 def find_taps(audio: AudioFile, peak_height: float | None = None) -> Taps:
     """Find the taps of a recording in two passes, in memory that does not grow with its length.
 
@@ -53,28 +74,40 @@ def find_taps(audio: AudioFile, peak_height: float | None = None) -> Taps:
         peak_height: taps whose `peak` stays below this are not taps; None leaves it to the
             recording's own noise.
     """
-    rises = np.array(
-        [rise for stretch in _stretches(audio.blocks(SAMPLE_RATE)) for rise in _rises(*stretch)],
-        dtype=float,
-    ).reshape(-1, 2)
-    coarse = first_of_each(rises[:, 0].astype(np.int64), round(BOUNCE_S * HOPS_PER_S)) * HOP
-    onsets, peaks = [], []
-    sections = audio.sections(coarse - LEAD_IN, LEAD_IN + LEAD_OUT)
-    for start, section in zip(coarse - LEAD_IN, sections, strict=True):
-        onset, peak = pick_onset(section)
-        if peak_height is None or peak >= peak_height:
-            onsets.append(max(0, start + onset))
-            peaks.append(peak)
-    order = np.argsort(np.array(onsets, dtype=np.int64), kind="stable")
-    return Taps(np.array(onsets, dtype=np.int64)[order], np.array(peaks, dtype=float)[order])
+    rises = [rise for stretch in _stretches(audio.blocks(SAMPLE_RATE)) for rise in _rises(*stretch)]
+    rises = sorted((r for r in rises if r.score >= LEAST_SCORE), key=lambda r: r.hop)
+    starts = [rise.hop * HOP - BEFORE for rise in rises]
+    onsets, peaks, scores = [], [], []
+    for start, rise, section in zip(
+        starts, rises, audio.sections(starts, BEFORE + AFTER), strict=True
+    ):
+        onset = pick_onset(section)
+        if onset.channels >= LEAST_CHANNELS and (peak_height is None or onset.peak >= peak_height):
+            onsets.append(max(0, start + onset.sample))
+            peaks.append(onset.peak)
+            scores.append(rise.score)
+    kept = first_of_each(np.array(onsets, dtype=np.int64), np.array(scores, dtype=float))
+    return Taps(np.array(onsets, dtype=np.int64)[kept], np.array(peaks, dtype=float)[kept])
 
 
-def first_of_each(times: np.ndarray, least_apart: int) -> np.ndarray:
-    """Drop what follows within `least_apart` of a kept one: [n] ascending → [kept]."""
+def first_of_each(onsets: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Which onsets are taps of their own: bounces follow one within `BOUNCE_S`.
+
+    A doubtful onset (a burst's flutter) gives way to a far better one that follows so closely.
+
+    Args:
+        onsets: [n] in samples, in any order.
+        scores: [n] of their rises.
+
+    Returns:
+        Indices of the kept onsets, by time.
+    """
     kept: list[int] = []
-    for time in times:
-        if not kept or time - kept[-1] >= least_apart:
-            kept.append(int(time))
+    for i in np.lexsort((-scores, onsets)):
+        if not kept or onsets[i] - onsets[kept[-1]] >= BOUNCE_S * SAMPLE_RATE:
+            kept.append(int(i))
+        elif scores[kept[-1]] < DOUBTFUL_SCORE and scores[i] > scores[kept[-1]] + FAR_BETTER:
+            kept[-1] = int(i)
     return np.array(kept, dtype=np.int64)
 
 
@@ -113,16 +146,25 @@ def _stretches(
 
 def _rises(
     mean: np.ndarray, square: np.ndarray, offset: int, begin: int, end: int
-) -> Iterator[tuple[int, float]]:
-    """Hops (from the recording's start) of sudden rises within [begin, end), and their size."""
+) -> Iterator[Rise]:
+    """The sudden rises that start within [begin, end) of a stretch's hops."""
     low = mean - _moving_average(mean, TREND_HOPS)
-    strength = np.full(len(mean), -np.inf)
-    for energy in (low * low, square):
-        level = np.log(_level_over_noise(energy))
-        strength = np.maximum(strength, _rise(level))
-    peak = strength[begin:end]
-    for hop in np.flatnonzero(peak > 0):
-        yield offset + begin + int(hop), float(peak[hop])
+    levels = [np.log(_level_over_noise(energy)) for energy in (low * low, square)]
+    sudden = np.flatnonzero(np.any([_is_sudden(level) for level in levels], axis=0))
+    if not len(sudden):
+        return
+    firsts = sudden[np.r_[True, np.diff(sudden) > SAME_RISE_HOPS]]
+    # A little beyond both ends: the next stretch may see the same rise one hop earlier or later.
+    inside = (firsts >= begin - SAME_RISE_HOPS) & (firsts < end + SAME_RISE_HOPS)
+    for hop in firsts[inside]:
+        peaks = [level[hop : hop + PEAK_HOPS].max() for level in levels]
+        rise = max(
+            peak - level[max(0, hop - LONG_BEFORE_HOPS) : max(1, hop - BEFORE_GAP_HOPS)].max()
+            for peak, level in zip(peaks, levels, strict=True)
+        )
+        tail = slice(min(hop + TAIL_HOPS[0], len(mean) - 1), hop + TAIL_HOPS[1])
+        fall = max(peak - level[tail].mean() for peak, level in zip(peaks, levels, strict=True))
+        yield Rise(offset + int(hop), float(rise + fall))
 
 
 def _level_over_noise(energy: np.ndarray) -> np.ndarray:
@@ -140,7 +182,7 @@ def _level_over_noise(energy: np.ndarray) -> np.ndarray:
     floor = np.stack(
         [np.median(floors[max(0, s - half) : s + half + 1], axis=0) for s in range(seconds)]
     )
-    floor = np.maximum(floor, np.finfo(np.float32).tiny * 1e6)
+    floor = np.maximum(floor, SILENCE)
     middle = (edges[:-1] + edges[1:]) / 2
     hops = np.arange(len(level))
     ratio = np.zeros(len(level))
@@ -149,15 +191,13 @@ def _level_over_noise(energy: np.ndarray) -> np.ndarray:
     return np.maximum(ratio / level.shape[1], 1e-3)
 
 
-def _rise(level: np.ndarray) -> np.ndarray:
-    """How far each hop's log level lies above what is needed for a tap, else −inf: [hops]."""
+def _is_sudden(level: np.ndarray) -> np.ndarray:
+    """Where the log level stands out of the quiet and of what was just before: [hops] bool."""
     quiet = np.median(level)
     spread = (quiet - np.quantile(level, 0.1)) / 1.28
     before = _running_maximum(level, BEFORE_HOPS)
-    before = np.r_[np.full(BEFORE_GAP_HOPS, level[0]), before[: -BEFORE_GAP_HOPS or None]]
-    before = before[: len(level)]
-    enough = (level > quiet + LEAST_RISE_SD * spread) & (level > before + np.log(LEAST_RISE))
-    return np.where(enough, level - before, -np.inf)
+    before = np.concatenate([np.full(BEFORE_GAP_HOPS, level[0]), before])[: len(level)]
+    return (level > quiet + LEAST_RISE_SD * spread) & (level > before + np.log(LEAST_RISE))
 
 
 def _moving_average(values: np.ndarray, hops: int) -> np.ndarray:
@@ -181,39 +221,3 @@ def _running_maximum(values: np.ndarray, hops: int) -> np.ndarray:
         result[step:] = np.maximum(result[step:], result[:-step])
         span += step
     return result
-
-
-def pick_onset(section: np.ndarray) -> tuple[int, float]:
-    """Refine one onset to the first arrival at any microphone.
-
-    Each channel votes by the Akaike information criterion of two stretches of different variance
-    (Maeda 1985), over the samples up to its loudest one.
-
-    Args:
-        section: [`LEAD_IN` + `LEAD_OUT`, 8] raw samples about the coarse onset.
-
-    Returns:
-        The onset in samples from the section's start, and the loudest high-passed sample.
-    """
-    signal = high_pass(np.ascontiguousarray(section.T), CUTOFF_HZ).astype(np.float64)
-    first = LEAD_IN - 960
-    part = signal[:, first:]
-    power = part * part
-    best = None
-    for row in power:
-        peak = int(row.argmax())
-        if peak < 32:
-            continue
-        head = row[: peak + 1]
-        total = np.cumsum(head) + 1e-20
-        n = np.arange(1, len(head) + 1)
-        k = n[15:-8]
-        before = total[15:-8] / k
-        after = (total[-1] - total[15:-8]) / (len(head) - k)
-        aic = k * np.log(before) + (len(head) - k) * np.log(np.maximum(after, 1e-20))
-        pick = 15 + int(aic.argmin())
-        contrast = after[pick - 15] / before[pick - 15]
-        if contrast > 4 and (best is None or pick < best):
-            best = pick
-    onset = LEAD_IN if best is None else first + best
-    return onset, float(np.abs(signal[:, LEAD_IN - 960 :]).max())
