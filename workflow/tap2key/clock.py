@@ -24,6 +24,7 @@ CANDIDATES_APART_S = 0.04
 LEAST_JITTER_S, GREATEST_JITTER_S = 0.002, 0.015
 CLOSE_S = 0.05
 STRAY_SHARE = 0.1
+LEAST_REACH_S = 0.03
 ROUNDS = 8
 
 FEWEST_PAIRS = 8
@@ -52,6 +53,14 @@ class Clock:
     def expected_touch_s(self, tap_s: np.ndarray) -> np.ndarray:
         """When the touch of each tap is expected, in seconds after the start in the name: [n]."""
         return tap_s * (1 + self.drift) - self.latency_s
+
+    def reach_s(self, selectivity_s: float) -> float:
+        """How far a touch may be from its expected time: `selectivity_s` or, if less, six times
+        the jitter (but 30 ms, what a sensor asleep at 33 Hz may add).
+        """
+        if self.jitter_s is None:
+            return selectivity_s
+        return min(selectivity_s, max(LEAST_REACH_S, 6 * self.jitter_s))
 
 
 def estimate_clock(

@@ -16,9 +16,14 @@ SETTLING = 480
 NOISE_PIECE = 240
 
 ABOVE_NOISE = 6.0
+# Inside a cough the noise may reach so high that only the top of the tap stands out of it.
+NEVER_ABOVE_PEAK = 0.7
 # Relative to the channel's own loudest sample, so that a loud tap is not dated earlier than a soft
 # one, by a precursor that the soft one hides in the noise.
 SHARE_OF_PEAK = 0.08
+# The loudest of 15 ms of steady noise is about 3.5 times its root mean square.
+HEARD_ABOVE_NOISE = 4.0
+HEARD_OF_CLEAREST = 0.25
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,12 @@ def pick_onset(section: np.ndarray) -> Onset:
     noise = np.sqrt(np.median(np.mean(np.square(pieces), axis=2), axis=1))
     part = signal[:, first:]
     peak = part.max(axis=1)
-    threshold = np.maximum(ABOVE_NOISE * noise, SHARE_OF_PEAK * peak)
-    heard = (peak > 2 * ABOVE_NOISE * noise) & (peak > 0)
-    if not heard.any():
+    contrast = peak / np.maximum(noise, np.finfo(np.float32).tiny)
+    heard = contrast >= HEARD_ABOVE_NOISE
+    clear = heard & (contrast >= HEARD_OF_CLEAREST * contrast.max())
+    if not clear.any():
         return Onset(BEFORE, float(peak.max()), 0)
+    threshold = np.minimum(ABOVE_NOISE * noise, NEVER_ABOVE_PEAK * peak)
+    threshold = np.maximum(threshold, SHARE_OF_PEAK * peak)
     arrivals = (part > threshold[:, None]).argmax(axis=1)
-    return Onset(first + int(arrivals[heard].min()), float(peak.max()), int(heard.sum()))
+    return Onset(first + int(arrivals[clear].min()), float(peak.max()), int(heard.sum()))

@@ -128,7 +128,7 @@ def _segment(
     heard = touches.between(recording.start, *clock.expected_touch_s(np.r_[0, audio.duration_s]))
     expected_s = clock.expected_touch_s(tap_s)
     touch_s = heard.seconds_since(recording.start)
-    matched = match_in_order(expected_s, touch_s, settings.selectivity_s)
+    matched = match_in_order(expected_s, touch_s, clock.reach_s(settings.selectivity_s))
     rows = labelled_rows(recording, taps, heard, matched, touch_s, expected_s, keyboard)
     fits = (taps.onset >= WINDOW_BEFORE) & (taps.onset + WINDOW_AFTER <= audio.frames)
     wanted = [settings.keep_none or row["label"] != OUTSIDE for row in rows]
