@@ -98,6 +98,7 @@ class TapSound:
             setup.speed_factor,
             (table["width_mm"] / MM_PER_M, table["depth_mm"] / MM_PER_M),
             self._microphones_m,
+            table["edge_reflection"],
             self._frequency_hz,
         )
         low, high = MICROPHONE_BAND_HZ
@@ -108,6 +109,8 @@ class TapSound:
         self._microphone = 2j * np.pi * self._frequency_hz * band_low * band_high
         fade = np.ones(RESPONSE_SAMPLES, dtype=np.float32)
         fade[-FADE_SAMPLES:] = np.cos(np.linspace(0, np.pi / 2, FADE_SAMPLES)) ** 2
+        # What still rings after 43 ms wraps round to here, some 50 dB below the peak.
+        fade[:LEAD_SAMPLES] = np.sin(np.linspace(0, np.pi / 2, LEAD_SAMPLES)) ** 2
         self._fade = fade
         force = self._force(typist.pad_s, typist.click_s, typist.click_share)
         plate = self._plate.direct(REFERENCE_DISTANCE_M)
