@@ -25,7 +25,7 @@ rule train:
     conda:
         "../../envs/learning.yaml"
     shell:
-        "python -m tap2key launch {params.launch} --threads {threads} --fold {input.fold:q}"
+        "python -m tap2key launch {params.launch} --threads {threads} -- --fold {input.fold:q}"
         " --datasets {input.datasets:q} --settings {params.settings:q} --seed {wildcards.seed}"
         " --checkpoints {params.checkpoints:q} --output {output:q} > {log:q} 2>&1"
 

@@ -34,7 +34,9 @@ def main(args: argparse.Namespace) -> None:
     settings = read_settings(args.settings)
     fold = open_fold(args)
     forest = fit(fold, settings["kind"], settings["trees"], args.seed, args.threads)
-    validation = features(settings["kind"], Rows(fold.data["validation"])[:], fold.first.encoding)
+    validation = features(
+        settings["kind"], Rows(fold.data["validation"]).all(), fold.first.encoding
+    )
     truth = np.array(fold.data["validation"].with_format("numpy")["label"])
     accuracy = float((forest.predict(validation) == truth).mean())
     with atomic_folder(args.output) as temporary:

@@ -30,7 +30,7 @@ ROUNDS = 8
 FEWEST_PAIRS = 8
 # e^10: the best alignment explains the touches over 20,000 times better than the runner-up.
 LEAST_LEAD = 10.0
-LEAST_PAIRED_SHARE = 0.5
+LEAST_PAIRED_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,12 @@ def estimate_clock(
     rivals = [f for f in fits if abs(f.latency_s - best.latency_s) > CANDIDATES_APART_S]
     lead = best.lead - rivals[0].lead if rivals else math.inf
     best = Clock(best.latency_s, best.drift, best.latency_sd_s, best.jitter_s, best.pairs, lead)
-    if best.pairs < max(FEWEST_PAIRS, LEAST_PAIRED_SHARE * min(len(tap_s), len(touch_s))):
+    needed = max(FEWEST_PAIRS, LEAST_PAIRED_SHARE * min(len(tap_s), len(touch_s)))
+    # Unrelated times scatter as widely as they are allowed to.
+    if best.pairs < needed or best.jitter_s >= GREATEST_JITTER_S:
         return None, (
-            f"only {best.pairs} of {len(touch_s)} touches fit {len(tap_s)} taps at the best "
+            f"only {best.pairs} of {len(touch_s)} touches fit {len(tap_s)} taps, and within "
+            f"{1000 * best.jitter_s:.0f} ms, at the best "
             f"latency ({best.latency_s:.3f} s); check the start time, or pin latency_s in study.tsv"
         )
     if lead < LEAST_LEAD:

@@ -202,7 +202,7 @@ class Rows:
         column = data.data.column("input_values").chunks
         self._indices = None
         if data._indices is not None:
-            self._indices = data._indices.column(0).to_numpy()
+            self._indices = data._indices.column(0).to_numpy().astype(np.int64)
         self._parts = [_matrix(chunk) for chunk in column if len(chunk)]
         self._starts = np.cumsum([0] + [len(part) for part in self._parts])
         self.length = self._parts[0].shape[1]
@@ -210,6 +210,10 @@ class Rows:
     def __len__(self) -> int:
         """Rows, repeats counted."""
         return len(self._indices) if self._indices is not None else int(self._starts[-1])
+
+    def all(self) -> np.ndarray:
+        """Every row: [rows, length] float32."""
+        return self[np.arange(len(self))]
 
     def __getitem__(self, rows: Sequence[int]) -> np.ndarray:
         """[n] row numbers → [n, length] float32."""

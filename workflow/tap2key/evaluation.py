@@ -8,14 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tap2key.confusion import confusion_counts, write_confusion
 from tap2key.dataset import IDENTITY, EncodedDataset, Rows, load_dataset_folder
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, write_json, write_tsv
+from tap2key.files import atomic_folder, write_json
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES, encoding_of
 from tap2key.plots import draw_confusion
 from tap2key.predictor import load_predictor
 from tap2key.provenance import write_provenance
-from tap2key.scores import confusion, scores
+from tap2key.scores import scores
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +37,7 @@ def main(args: argparse.Namespace) -> None:
     dataset = load_dataset_folder(args.dataset)
     check_fits(args.model, about, dataset)
     truth = np.array(dataset.data.with_format("numpy")["label"])
-    probabilities = predictor.probabilities(Rows(dataset.data)[range(len(truth))])
+    probabilities = predictor.probabilities(Rows(dataset.data).all())
     labels = list(dataset.labels)
     result = scores(truth, probabilities, labels, about["training_taps"])
     for label in result["never_trained"]:
@@ -45,7 +46,7 @@ def main(args: argparse.Namespace) -> None:
             f"{result['keys'][label]['taps']} taps count as missed",
             file=sys.stderr,
         )
-    counts = confusion(truth, probabilities.argmax(axis=1), len(labels))
+    counts = confusion_counts(truth, probabilities.argmax(axis=1), len(labels))
     with atomic_folder(args.output) as temporary:
         write_predictions(temporary / "predictions.parquet", dataset, truth, probabilities)
         result["participant"] = dataset.participant
@@ -106,12 +107,3 @@ def write_predictions(
     )
     metadata = {"labels": "\t".join(dataset.labels)}
     pq.write_table(table.replace_schema_metadata(metadata), path)
-
-
-def write_confusion(path: Path, counts: np.ndarray, labels: list[str]) -> None:
-    """Counts as a table: one row per true key, one column per predicted key."""
-    rows = [
-        {"true key": label, **dict(zip(labels, row.tolist(), strict=True))}
-        for label, row in zip(labels, counts, strict=True)
-    ]
-    write_tsv(path, rows, ["true key", *labels])

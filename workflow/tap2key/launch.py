@@ -18,9 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threads", type=int, default=os.cpu_count(), help="CPU threads of all processes together"
     )
     parser.add_argument("--gpu", action="store_true", help="one GPU per process; fail without")
-    parser.add_argument(
-        "training", nargs=argparse.REMAINDER, help="the training stage's own arguments"
-    )
+    parser.add_argument("training", nargs="+", help="after --, the training stage's own arguments")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -19,11 +19,13 @@ def match_in_order(expected_s: np.ndarray, touch_s: np.ndarray, selectivity_s: f
         [taps] index of each tap's touch, −1 for none.
     """
     matched = np.full(len(expected_s), -1)
+    if not len(expected_s):
+        return matched
     first = np.searchsorted(touch_s, expected_s - selectivity_s, side="left")
     last = np.searchsorted(touch_s, expected_s + selectivity_s, side="right")
     # A tap that reaches back to none of the touches of those before it starts a new stretch.
     reached = np.maximum.accumulate(last)
-    starts = np.flatnonzero(np.r_[True, first[1:] >= reached[:-1]]) if len(first) else []
+    starts = np.flatnonzero(np.r_[True, first[1:] >= reached[:-1]])
     for start, stop in zip(starts, [*starts[1:], len(first)], strict=True):
         low, high = first[start], reached[stop - 1]
         if high > low:

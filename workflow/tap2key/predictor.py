@@ -1,5 +1,6 @@
 """Saved models, whatever their kind: encoded windows in, probabilities of the keys out."""
 
+import sys
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,6 +10,7 @@ from tap2key.cut import cut_of
 from tap2key.modelfolder import encoding_of, read_about
 
 INPUTS_AT_ONCE = 64
+TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
 
 
 class Predictor(Protocol):
@@ -34,6 +36,10 @@ class Wav2Vec2Predictor:
         # Imported here so that scoring a forest does not load torch.
         import torch
         from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
+        from transformers.utils import logging
+
+        if not sys.stderr.isatty():
+            logging.disable_progress_bar()
 
         self.torch = torch
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -65,12 +71,15 @@ class ForestPredictor:
     """A forest on delays and levels."""
 
     def __init__(self, folder: Path, about: dict[str, Any]) -> None:
-        """Load with skops, which runs nothing from the file."""
+        """Load with skops, which runs nothing from the file.
+
+        A forged tree could still crash the process, so a forest is as trusted as its folder.
+        """
         import skops.io
 
         from tap2key.baseline import FOREST_FILE, features
 
-        self.forest = skops.io.load(folder / FOREST_FILE, trusted=[])
+        self.forest = skops.io.load(folder / FOREST_FILE, trusted=TRUSTED_TYPES)
         self.features, self.kind = features, about["kind"]
         self.encoding, self.labels = encoding_of(about), about["labels"]
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import precision_recall_fscore_support
 
 
 def scores(
@@ -45,8 +45,3 @@ def scores(
             for index, label in enumerate(labels)
         },
     }
-
-
-def confusion(truth: np.ndarray, prediction: np.ndarray, labels: int) -> np.ndarray:
-    """Counts by true key (rows) and predicted key (columns): [labels, labels]."""
-    return confusion_matrix(truth, prediction, labels=range(labels))

@@ -7,9 +7,9 @@ from statistics import mean, stdev
 
 import numpy as np
 
+from tap2key.confusion import read_confusion, write_confusion
 from tap2key.errors import Tap2keyError
-from tap2key.evaluation import write_confusion
-from tap2key.files import atomic_folder, read_json, read_tsv, write_tsv
+from tap2key.files import atomic_folder, read_json, write_tsv
 from tap2key.plots import draw_confusion
 from tap2key.provenance import write_provenance
 
@@ -80,15 +80,12 @@ def participant_rows(by_participant: dict[str, list[dict]]) -> list[dict]:
 
 def pooled_confusion(evaluations: list[Path]) -> tuple[np.ndarray, list[str]]:
     """The confusion counts of all evaluations together, and the keys."""
-    total, labels = None, None
-    for folder in evaluations:
-        table = read_tsv(folder / "confusion.tsv", required=["true key"])
-        keys = [row["true key"] for row in table]
-        if labels not in (None, keys):
+    total, labels = read_confusion(evaluations[0] / "confusion.tsv")
+    for folder in evaluations[1:]:
+        counts, keys = read_confusion(folder / "confusion.tsv")
+        if keys != labels:
             raise Tap2keyError(f"{folder}: has other keys than {evaluations[0]}; evaluate anew")
-        labels = keys
-        counts = np.array([[int(row[key]) for key in keys] for row in table])
-        total = counts if total is None else total + counts
+        total = total + counts
     return total, labels
 
 

@@ -20,6 +20,7 @@ from transformers import (
     set_seed,
 )
 from transformers.trainer_callback import PrinterCallback
+from transformers.utils import logging
 
 from tap2key.augment import Augmentation
 from tap2key.cut import cut_of
@@ -93,6 +94,8 @@ def train(
     world_size: int,
 ) -> None:
     """Train one model and publish it at `output`; checkpoints go when it is there."""
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
     set_seed(seed)
     encoding, labels = fold.first.encoding, fold.first.labels
     extractor = build_extractor(encoding.sample_rate)
