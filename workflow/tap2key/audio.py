@@ -108,12 +108,10 @@ class AudioFile:
         piece = None
         while True:
             first, last = yield piece
-            held, held_from = held[first - held_from :], max(first, held_from)
             while held_from + len(held) < last:
-                block, end = next(blocks), held_from + len(held)
-                skipped = max(0, min(len(block), first - end)) if not len(held) else 0
-                held = np.concatenate([held, block[skipped:]])
-                held_from += skipped
+                passed = min(max(first - held_from, 0), len(held))
+                held = np.concatenate([held[passed:], next(blocks)])
+                held_from += passed
             piece = held[first - held_from : last - held_from]
 
     def _file_blocks(self, length: int) -> Iterator[np.ndarray]:
