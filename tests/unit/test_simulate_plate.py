@@ -93,7 +93,9 @@ def test_sound_reaches_the_microphones_in_order_of_distance_and_never_before_the
     plate = Plate(MATERIALS[name], 1.0, TABLE_M, microphones, 0.0, FREQUENCY)
     heard = np.abs(impulse_responses(plate, at))
     first = (heard > 0.1 * heard.max(axis=1, keepdims=True)).argmax(axis=1) / RATE - 0.01
-    assert (np.diff(first) > 0).all()
+    # Neighbours may fall on the same sample.
+    assert (np.diff(first) >= 0).all()
+    assert (np.diff(first[::2]) > 0).all()
     front = reach / front_speed(MATERIALS[name])
     assert (first > front - 5e-5).all()
     assert (first < front + 5e-4).all()

@@ -15,6 +15,9 @@ class Augmentation:
 
     Attributes:
         gain_db: standard deviation of each channel's own gain.
+        delay_us: standard deviation of each channel's own delay, as if its microphone had moved.
+        stretch: largest change of the time scale around the onset, as if waves were slower or
+            faster in another table.
         shift_ms: largest shift in time, common to all channels.
         tilt_db: standard deviation of a spectral tilt common to all channels, dB per octave.
         fir: strength of a random filter of 1 ms common to all channels.
@@ -24,6 +27,8 @@ class Augmentation:
     """
 
     gain_db: float = 0.0
+    delay_us: float = 0.0
+    stretch: float = 0.0
     shift_ms: float = 0.0
     tilt_db: float = 0.0
     fir: float = 0.0
@@ -34,13 +39,13 @@ class Augmentation:
     @property
     def filters(self) -> bool:
         """Whether windows have to pass a filter."""
-        return self.tilt_db > 0 or self.fir > 0
+        return self.tilt_db > 0 or self.fir > 0 or self.delay_us > 0
 
 
 def augment(
     windows: np.ndarray,
     sample_rate: int,
-    quiet_frames: int,
+    onset_frame: int,
     augmentation: Augmentation,
     seeds: list[tuple[int, ...]],
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +54,7 @@ def augment(
     Args:
         windows: [n, channels, frames] float32.
         sample_rate: Hz.
-        quiet_frames: how many first frames hold only noise; at least 2 for `noise_db`.
+        onset_frame: where the tap begins; the first half of what is before counts as noise.
         augmentation: what to do and how strongly.
         seeds: [n], what each window's randomness is derived from; the same seed gives the same
             change, whatever else is in the batch.
@@ -58,13 +63,16 @@ def augment(
         [n, channels, frames] changed windows, and [n] shifts in whole frames, for the crop that
         follows to apply.
     """
-    windows = windows.copy()
-    count, channels, frames = windows.shape
+    quiet = max(2, onset_frame // 2)
+    count, channels = windows.shape[:2]
     most = round(augmentation.shift_ms * sample_rate / 1000)
     taps = max(2, round(FIR_MS * sample_rate / 1000))
     shifts = np.zeros(count, dtype=int)
     filters = np.zeros((count, taps), dtype=np.float32)
     tilts = np.zeros(count, dtype=np.float32)
+    delays = np.zeros((count, channels), dtype=np.float32)
+    speeds = np.ones(count)
+    noise = np.zeros(windows.shape if augmentation.noise_db > 0 else 0, dtype=np.float32)
     gains = np.ones((count, channels, 1), dtype=np.float32)
     for row, seed in enumerate(seeds):
         # Every draw is made whether used or not, so that switching one change off leaves the
@@ -78,27 +86,53 @@ def augment(
         kept = rng.random(channels) >= augmentation.channel_dropout
         gains[row, :, 0] = sign * kept * 10 ** (decibels / 20)
         rise = 10 ** (augmentation.noise_db * rng.random() / 20)
+        delays[row] = augmentation.delay_us * 1e-6 * rng.standard_normal(channels)
+        speeds[row] = 1 + augmentation.stretch * rng.uniform(-1, 1)
         if augmentation.noise_db > 0:
-            floor = windows[row, :, :quiet_frames].std(axis=1, keepdims=True)
-            noise = rng.standard_normal((channels, frames), dtype=np.float32)
-            windows[row] += np.float32(np.sqrt(rise**2 - 1)) * floor * noise
+            rng.standard_normal(out=noise[row], dtype=np.float32)
+            noise[row] *= np.float32(np.sqrt(rise**2 - 1))
+    if augmentation.noise_db > 0:
+        windows = windows + noise * windows[:, :, :quiet].std(axis=2, keepdims=True)
+    if augmentation.stretch > 0:
+        windows = _stretched(windows, onset_frame, speeds)
     if augmentation.filters:
-        windows = _filtered(windows, sample_rate, tilts, augmentation.fir * filters)
+        windows = _filtered(windows, sample_rate, tilts, augmentation.fir * filters, delays)
     return windows * gains, shifts
 
 
+def _stretched(windows: np.ndarray, onset_frame: int, speeds: np.ndarray) -> np.ndarray:
+    """Read each window faster or slower around its onset, by cubic interpolation.
+
+    The interpolation is Catmull and Rom's (1974); frames outside the window are silent.
+    """
+    frames = windows.shape[-1]
+    times = onset_frame + (np.arange(frames) - onset_frame) * speeds[:, None]
+    first = np.floor(times).astype(int)
+    x = (times - first).astype(np.float32)[:, None, :]
+    margin = int(max(1 - first.min(), first.max() + 3 - frames, 0))
+    padded = np.pad(windows, ((0, 0), (0, 0), (margin, margin)))
+    a, b, c, d = (
+        np.take_along_axis(padded, first[:, None, :] + margin + step, axis=2)
+        for step in (-1, 0, 1, 2)
+    )
+    return b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)))
+
+
 def _filtered(
-    windows: np.ndarray, sample_rate: int, tilts: np.ndarray, fir: np.ndarray
+    windows: np.ndarray, sample_rate: int, tilts: np.ndarray, fir: np.ndarray, delays: np.ndarray
 ) -> np.ndarray:
-    """One filter per window for all its channels: a tilt in dB per octave, and an FIR tail."""
+    """One filter per window for all its channels, a tilt and an FIR tail, and a delay for each."""
     frames = windows.shape[-1]
     length = frames + fir.shape[1]
-    frequencies = np.fft.rfftfreq(length, 1 / sample_rate).clip(LOWEST_TILTED_HZ)
-    octaves = np.log2(frequencies / TILT_REFERENCE_HZ)
+    frequencies = np.fft.rfftfreq(length, 1 / sample_rate)
+    octaves = np.log2(frequencies.clip(LOWEST_TILTED_HZ) / TILT_REFERENCE_HZ)
     response = 10 ** (tilts[:, None] * octaves / 20)
     decay = np.exp(-3 * np.arange(fir.shape[1]) / fir.shape[1]) / np.sqrt(fir.shape[1])
     tail = fir * decay
     tail[:, 0] += 1
-    response = (response * np.fft.rfft(tail, length)).astype(np.complex64)
-    spectra = np.fft.rfft(windows, length) * response[:, None, :]
+    response = (response * np.fft.rfft(tail, length)).astype(np.complex64)[:, None, :]
+    if delays.any():
+        turns = (-2j * np.pi * delays).astype(np.complex64)
+        response = response * np.exp(turns[:, :, None] * frequencies.astype(np.float32))
+    spectra = np.fft.rfft(windows, length) * response
     return np.fft.irfft(spectra, length)[..., :frames].astype(np.float32)

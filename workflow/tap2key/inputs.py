@@ -53,9 +53,12 @@ class Inputs(torch.utils.data.Dataset):
         shifts = None
         if self.augmentation is not None:
             seeds = [(self.seed, self.epoch, int(row)) for row in rows]
-            quiet = max(2, self.encoding.onset_frame // 2)
             windows, shifts = augment(
-                windows, self.encoding.sample_rate, quiet, self.augmentation, seeds
+                windows,
+                self.encoding.sample_rate,
+                self.encoding.onset_frame,
+                self.augmentation,
+                seeds,
             )
         return self.normalised(self.cut(windows, shifts))
 

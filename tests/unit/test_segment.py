@@ -1,0 +1,228 @@
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+import sounds
+
+from tap2key.__main__ import main
+from tap2key.audio import SAMPLE_RATE, WINDOW_BEFORE, AudioFile
+from tap2key.errors import Tap2keyError
+from tap2key.files import read_tsv
+from tap2key.keyboard import load_keyboard
+from tap2key.label import overlapping
+from tap2key.segment import KEYBOARD
+from tap2key.study import recordings_in, write_manifest
+from tap2key.taps import keyboard_labels, load_taps
+
+LATENCY = -0.16
+
+
+def make_session(folder, recordings=1, count=30, seed=0):
+    """A session with known taps: per recording their times, places and which were touched."""
+    rng = np.random.default_rng(seed)
+    keyboard = load_keyboard(KEYBOARD)
+    truth, lines = [], []
+    for number in range(recordings):
+        start = sounds.START + timedelta(seconds=60 * number)
+        times = sounds.tap_times(rng, count)
+        xy = np.round(keyboard.centres[rng.integers(len(keyboard.centres), size=count)])
+        name = f"{start:%H.%M.%S}.123_{start:%m_%d_%Y}.wav"
+        sound = sounds.recording(times, times[-1] + 0.5, seed=seed + number)
+        sounds.write_wav(folder / "01.acoustic" / name, sound)
+        touched = rng.random(count) > 0.1
+        late = times - LATENCY + rng.uniform(0, 0.01, count)
+        lines += sounds.touch_lines(late[touched], xy[touched], start)
+        # A phantom in time, and strays after the audio's end.
+        lines += sounds.touch_lines(np.r_[times[5] + 0.3, times[-1] + [1, 2]], xy[:3], start)
+        truth.append((times, xy, touched))
+    touch_file = folder / "02.neonode" / "13.05.00_01_27_2023_nnode.csv"
+    touch_file.parent.mkdir()
+    touch_file.write_text("\n".join(lines) + "\n")
+    return truth
+
+
+def run(folder, output, *more):
+    return main(["segment", "--dir", str(folder), "--output", str(output), *more])
+
+
+def test_labels_windows_and_audit_are_right(tmp_path):
+    session = tmp_path / "Tony Ünal's" / "01_27_23"
+    truth = make_session(session, recordings=2)
+    assert run(session, tmp_path / "out", "--threads", "2") == 0
+    table, windows = load_taps(tmp_path / "out", verify=True)
+    keyboard = load_keyboard(KEYBOARD)
+    assert keyboard_labels(table) == keyboard.labels
+    rows = table.to_pylist()
+    audits = read_tsv(tmp_path / "out" / "recordings.tsv")
+    at = 0
+    for recording, audit, (times, xy, touched) in zip(
+        recordings_in(session), audits, truth, strict=True
+    ):
+        own = [row for row in rows if row["recording"] == recording.recording]
+        assert [row["tap"] for row in own] == list(range(len(times)))
+        np.testing.assert_allclose([row["time_s"] for row in own], times, atol=3e-4)
+        whole = np.concatenate(list(AudioFile(recording.path).blocks()))
+        for row, place, was_touched in zip(own, xy, touched, strict=True):
+            label = keyboard.labels[keyboard.nearest(place)[0]] if was_touched else None
+            assert row["label"] == label
+            assert (row["x"], row["y"]) == (tuple(place) if was_touched else (None, None))
+            first = round(row["time_s"] * SAMPLE_RATE) - WINDOW_BEFORE
+            np.testing.assert_array_equal(windows[at], whole[first : first + 8192].T)
+            at += 1
+        assert audit["status"] == "ok"
+        assert float(audit["latency_s"]) == pytest.approx(LATENCY - 0.005, abs=2e-3)
+        assert int(audit["taps"]) == len(times)
+        assert int(audit["matched"]) == touched.sum()
+        assert int(audit["unmatched_taps"]) == (~touched).sum()
+        assert int(audit["unmatched_touches"]) == 1
+        assert float(audit["residual_p95_ms"]) < 10
+    assert at == len(windows)
+    assert {row["participant"] for row in rows} == {"Tony Ünal's"}
+    provenance = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert len(provenance["inputs"]) == 4
+
+
+def test_threads_change_nothing(tmp_path):
+    make_session(tmp_path / "p" / "s", recordings=3, count=15)
+    for threads in ("1", "3"):
+        assert run(tmp_path / "p" / "s", tmp_path / threads, "--threads", threads) == 0
+    for name in ("taps.parquet", "windows.npy", "recordings.tsv"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+
+
+def test_by_manifest_and_by_index_are_the_same(tmp_path):
+    session = tmp_path / "p" / "s"
+    make_session(session, recordings=2, count=15)
+    recordings = recordings_in(session)
+    write_manifest(tmp_path / "study.tsv", recordings[1:])
+    where = ["--manifest", str(tmp_path / "study.tsv"), "--participant", "p", "--session", "s"]
+    assert main(["segment", *where, "--output", str(tmp_path / "a")]) == 0
+    assert run(session, tmp_path / "b", "--idx", "1") == 0
+    a, b = (load_taps(tmp_path / name)[0] for name in "ab")
+    assert a.equals(b)
+    assert run(session, tmp_path / "c", "--idx", "2") == 1
+
+
+def test_a_bad_recording_is_left_out_with_its_reason(tmp_path, capsys):
+    session = tmp_path / "p" / "s"
+    make_session(session, recordings=2, count=20)
+    bad = sorted((session / "01.acoustic").iterdir())[0]
+    bad.write_bytes(bad.read_bytes()[:-4000])
+    assert run(session, tmp_path / "out") == 0
+    audits = read_tsv(tmp_path / "out" / "recordings.tsv")
+    assert [audit["status"] for audit in audits] == ["left out", "ok"]
+    assert "truncated, 4000 bytes" in audits[0]["reason"]
+    assert len(load_taps(tmp_path / "out", verify=True)[0]) == 20
+    capsys.readouterr()
+    assert run(session, tmp_path / "strict", "--strict") == 1
+    assert "truncated" in capsys.readouterr().err
+    assert not list((tmp_path / "strict").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("", "no Down row"),
+        ("a,b,c\nd,e\n", "row 1"),
+        ("2023-01-28 13:05:30.0,0,   Down,1,1,1\n", "no touch between"),
+        ("2023-01-27 13:05:24.0,0,   Down,1,1,1\n", "too few"),
+    ],
+)
+def test_touches_that_cannot_be_used_leave_the_recording_out(tmp_path, rows, words):
+    session = tmp_path / "p" / "s"
+    make_session(session, count=12)
+    next((session / "02.neonode").iterdir()).write_text(rows)
+    assert run(session, tmp_path / "out") == 0
+    (audit,) = read_tsv(tmp_path / "out" / "recordings.tsv")
+    assert (audit["status"], audit["taps"] or "0") in {("left out", "12"), ("left out", "0")}
+    assert words in audit["reason"]
+    table, windows = load_taps(tmp_path / "out", verify=True)
+    assert len(table) == 0
+    assert windows.shape == (0, 8, 8192)
+
+
+def test_a_pinned_latency_needs_no_evidence(tmp_path):
+    session = tmp_path / "p" / "s"
+    ((times, _, touched),) = make_session(session, count=4, seed=3)
+    assert run(session, tmp_path / "out", "--latency", str(LATENCY - 0.005)) == 0
+    labels = load_taps(tmp_path / "out")[0]["label"].to_pylist()
+    assert [label is not None for label in labels] == touched.tolist()
+
+
+def test_windows_that_would_leave_the_recording_are_left_out(tmp_path):
+    session = tmp_path / "p" / "s"
+    ((times, _, touched),) = make_session(session, count=15)
+    wav = next((session / "01.acoustic").iterdir())
+    whole = np.concatenate(list(AudioFile(wav).blocks()))
+    # The first tap is too near the start of this one, and the last too near its end.
+    cut = round((times[0] - 0.01) * SAMPLE_RATE)
+    sounds.write_wav(wav, whole[: round((times[-1] + 0.05) * SAMPLE_RATE)])
+    assert run(session, tmp_path / "out") == 0
+    assert len(load_taps(tmp_path / "out")[0]) == 14
+    sounds.write_wav(wav, whole[cut:])
+    assert run(session, tmp_path / "out", "--latency", str(LATENCY - times[0] + 0.005)) == 0
+    table, windows = load_taps(tmp_path / "out", verify=True)
+    assert len(table) == len(windows) == 14
+    (audit,) = read_tsv(tmp_path / "out" / "recordings.tsv")
+    assert audit["taps_cut_off"] == "1"
+    np.testing.assert_allclose(table["time_s"], times[1:] - cut / SAMPLE_RATE, atol=3e-4)
+
+
+def test_taps_outside_every_key_are_kept_or_dropped(tmp_path):
+    session = tmp_path / "p" / "s"
+    make_session(session, count=40)
+    assert run(session, tmp_path / "keep") == 0
+    assert run(session, tmp_path / "drop", "--none", "drop") == 0
+    keep, drop = (load_taps(tmp_path / name, verify=True)[0] for name in ("keep", "drop"))
+    kept = [label for label in keep["label"].to_pylist() if label != "none"]
+    assert len(kept) < len(keep)
+    assert drop["label"].to_pylist() == kept
+
+
+def test_files_of_different_runs_are_refused(tmp_path):
+    make_session(tmp_path / "p" / "s", recordings=1, count=12)
+    make_session(tmp_path / "p" / "t", recordings=1, count=12, seed=5)
+    for name in "st":
+        assert run(tmp_path / "p" / name, tmp_path / name) == 0
+    os.replace(tmp_path / "s" / "windows.npy", tmp_path / "t" / "windows.npy")
+    load_taps(tmp_path / "t")
+    with pytest.raises(Tap2keyError, match="not the windows"):
+        load_taps(tmp_path / "t", verify=True)
+    np.save(tmp_path / "t" / "windows.npy", np.zeros((3, 8, 8192), np.float32))
+    with pytest.raises(Tap2keyError, match="does not belong"):
+        load_taps(tmp_path / "t")
+    (tmp_path / "t" / "windows.npy").write_bytes(b"")
+    with pytest.raises(Tap2keyError, match="not readable"):
+        load_taps(tmp_path / "t")
+    pyarrow.parquet.write_table(load_taps_without_metadata(tmp_path / "s"), tmp_path / "x.parquet")
+    with pytest.raises(Tap2keyError, match="keyboard"):
+        keyboard_labels(pyarrow.parquet.read_table(tmp_path / "x.parquet"))
+
+
+def load_taps_without_metadata(folder):
+    return pyarrow.parquet.read_table(folder / "taps.parquet").replace_schema_metadata(None)
+
+
+def test_windows_that_hold_a_neighbour_say_so():
+    onsets = np.array([0, 5999, 5999 + 8191, 5999 + 8191 + 6000 + 8192])
+    assert overlapping(onsets).tolist() == [True, True, True, False]
+    assert overlapping(np.array([0, 8192])).tolist() == [False, False]
+    assert overlapping(np.array([], dtype=int)).tolist() == []
+
+
+def test_the_stage_imports_nothing_heavy():
+    code = "import sys, tap2key.segment; print(*sys.modules)"
+    listed = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "workflow")},
+    ).stdout.split()
+    assert not {"pandas", "scipy", "sklearn", "matplotlib", "torch", "librosa"} & set(listed)

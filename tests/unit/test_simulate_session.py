@@ -1,0 +1,187 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from tap2key.__main__ import main
+from tap2key.files import read_tsv
+from tap2key.keyboard import load_keyboard
+from tap2key.simulate import sensor
+from tap2key.simulate.chance import Purpose, bounded_normal, stream
+from tap2key.simulate.difficulty import load_difficulty
+
+KEYBOARD = Path(__file__).parents[2] / "config" / "keyboard.csv"
+SMALL = ["--participants", "1", "--sessions", "2", "--recordings", "2", "--taps", "24"]
+LINE = re.compile(
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6},\d+,(   Down|   Move|     Up),\d+,\d+,\d+"
+)
+
+
+def simulate(root, *more):
+    arguments = ["simulate", "--study", str(root / "study"), "--truth", str(root / "truth")]
+    return main([*arguments, *SMALL, *more])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("simulated")
+    assert simulate(root, "--workers", "2") == 0
+    return root
+
+
+def folders(root):
+    return sorted(p.name for p in (root / "study").iterdir())
+
+
+def contents(root):
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def test_one_session_alone_is_byte_for_byte_the_one_of_the_whole(made, tmp_path):
+    folder = folders(made)[1]
+    assert simulate(tmp_path, "--only", folder, "--workers", "1") == 0
+    assert folders(tmp_path) == [folder]
+    for part in ("study", "truth"):
+        alone = contents(tmp_path / part / folder)
+        assert len(alone) == 3
+        assert alone == contents(made / part / folder)
+
+
+def test_another_seed_is_another_study(made, tmp_path):
+    folder = folders(made)[0]
+    assert simulate(tmp_path, "--seed", "2", "--only", folder) == 0
+    other = {len(v) for v in contents(tmp_path / "study").values()}
+    assert other.isdisjoint(len(v) for v in contents(made / "study" / folder).values())
+
+
+def test_a_study_holds_recordings_and_touches_and_no_truth(made):
+    for folder in folders(made):
+        names = sorted(contents(made / "study" / folder))
+        assert len(names) == 3
+        assert all(n.startswith("01.acoustic/") and n.endswith(".wav") for n in names[:2])
+        assert names[2].startswith("02.neonode/")
+        assert names[2].endswith("nnode.csv")
+
+
+def test_truth_inside_the_study_is_refused(tmp_path, capsys):
+    inside = ["simulate", "--study", str(tmp_path), "--truth", str(tmp_path / "truth")]
+    assert main(inside) == 1
+    assert "inside the study" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_session_that_is_not_planned_is_refused(tmp_path, capsys):
+    assert simulate(tmp_path, "--only", "Nobody_01_01_23_data") == 1
+    assert "no session" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("subtype", ["PCM_24", "FLOAT"])
+def test_recordings_have_the_wanted_format(tmp_path, made, subtype):
+    assert simulate(tmp_path, "--only", folders(made)[0], "--subtype", subtype) == 0
+    for path in (tmp_path / "study").rglob("*.wav"):
+        info = soundfile.info(path)
+        assert (info.channels, info.samplerate, info.subtype) == (8, 96_000, subtype)
+
+
+def test_recordings_are_loud_but_do_not_clip(made):
+    for path in (made / "study").rglob("*.wav"):
+        sound, _ = soundfile.read(path)
+        assert -14.1 < 20 * np.log10(np.abs(sound).max()) < -1.9
+
+
+def read_log(made, folder):
+    path = next((made / "study" / folder).rglob("*nnode.csv"))
+    lines = path.read_text().splitlines()
+    assert all(LINE.fullmatch(line) for line in lines)
+    log = pd.read_csv(path, header=None, names=["time", "touch", "event", "x", "y", "size"])
+    return log.assign(time=pd.to_datetime(log["time"]), event=log["event"].str.strip())
+
+
+def test_the_log_is_in_order_and_every_finger_leaves_again(made):
+    for folder in folders(made):
+        log = read_log(made, folder)
+        assert log["time"].is_monotonic_increasing
+        down: set[int] = set()
+        for touch, event in zip(log["touch"], log["event"], strict=True):
+            assert (touch in down) == (event != "Down")
+            if event == "Down":
+                down.add(touch)
+            elif event == "Up":
+                down.remove(touch)
+        assert not down
+
+
+def test_every_touch_of_the_truth_is_in_the_log_and_obeys_the_clock(made):
+    keyboard = load_keyboard(KEYBOARD)
+    for folder in folders(made):
+        log = read_log(made, folder)
+        downs = log[log["event"] == "Down"].set_index("time")
+        truth = pd.read_parquet(made / "truth" / folder / "taps.parquet")
+        rows = {r["recording"]: r for r in read_tsv(made / "truth" / folder / "recordings.tsv")}
+        touched = truth[truth["touched"]]
+        own = downs.loc[touched["touch_time"]]
+        np.testing.assert_array_equal(own[["x", "y"]], touched[["touch_x", "touch_y"]].round())
+        for recording, taps in touched.groupby("recording"):
+            start = pd.to_datetime(recording.replace(".", "_", 3), format="%H_%M_%S_%f_%m_%d_%Y")
+            row = rows[recording]
+            file_time = taps["contact_s"] * (1 + float(row["drift_ppm"]) * 1e-6)
+            elapsed = (taps["touch_time"] - start).dt.total_seconds()
+            delay = elapsed - file_time + float(row["latency_s"])
+            assert delay.between(0.004 - 1e-5, 0.004 + 1 / 33 + 1e-5).all()
+            assert delay.mean() == pytest.approx(float(row["sensor_delay_s"]), abs=1e-5)
+            assert (taps["label"] == np.array(keyboard.labels)[nearest(keyboard, taps)]).all()
+        assert (
+            truth.loc[~truth["touched"], ["touch_time", "touch_x", "touch_label"]]
+            .isna()
+            .all(axis=None)
+        )
+        assert (truth["time_s"] > truth["contact_s"]).all()
+
+
+def nearest(keyboard, taps):
+    return keyboard.nearest(taps[["x", "y"]].to_numpy())
+
+
+@pytest.fixture
+def difficulty():
+    return load_difficulty()
+
+
+def test_two_in_a_hundred_touches_are_missed_and_one_is_invented(difficulty):
+    keyboard, rng = load_keyboard(KEYBOARD), stream(1, Purpose.SENSOR)
+    assert sensor.missed(rng, 50_000, difficulty).mean() == pytest.approx(0.02, abs=0.002)
+    invented = sensor.phantoms(rng, keyboard, 50_000, 100.0, difficulty)
+    assert len(invented.start_s) / 50_000 == pytest.approx(0.01, abs=0.0015)
+
+
+def test_readings_are_a_millimetre_off(difficulty):
+    place = np.full((20_000, 2), 100.0)
+    off = sensor.read_positions(stream(1, Purpose.SENSOR), place, difficulty) - place
+    np.testing.assert_allclose(off.std(axis=0), 1.0, rtol=0.02)
+
+
+def test_the_sensor_is_slow_after_a_pause_and_fast_while_it_is_used(difficulty):
+    start = np.concatenate([np.arange(2000) * 2.0, np.arange(2000) * 2.0 + 0.3])
+    contacts = sensor.Contacts(start, np.full(4000, 0.08), np.zeros((4000, 2)))
+    late = sensor.scan_times(stream(1, Purpose.SENSOR), contacts, difficulty) - start - 0.004
+    first, second = late[:2000], late[2000:]
+    assert first.min() >= 0 and first.max() <= 1 / 33 + 1e-9
+    assert first.mean() == pytest.approx(0.5 / 33, rel=0.05)
+    assert second.min() >= 0 and second.max() <= 0.01 + 1e-9
+
+
+def test_palms_stay_long_and_low(difficulty):
+    keyboard = load_keyboard(KEYBOARD)
+    palms = sensor.palms(stream(1, Purpose.SENSOR), keyboard, 60_000.0, difficulty)
+    assert len(palms.start_s) == pytest.approx(500, abs=80)
+    assert palms.duration_s.min() >= 0.4
+    assert palms.reading_mm[:, 1].min() >= 150
+
+
+def test_bounded_draws_stay_within_their_bound():
+    drawn = bounded_normal(stream(1, Purpose.CLOCK), 2, 10_000)
+    assert np.abs(drawn).max() <= 2
+    assert drawn.std() == pytest.approx(0.88, abs=0.02)

@@ -1,0 +1,142 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import fft, signal
+
+from tap2key.delays import gcc_phat_delays, pairs
+from tap2key.keyboard import load_keyboard
+from tap2key.simulate import room
+from tap2key.simulate.chance import Purpose, stream
+from tap2key.simulate.difficulty import load_difficulty
+from tap2key.simulate.recording import (
+    SAMPLE_RATE,
+    TapSound,
+    draw_setup,
+    half_sine_spectrum,
+    on_table_m,
+    render_recording,
+)
+from tap2key.simulate.typist import draw_taps, draw_typist, key_order, tap_times
+
+KEYBOARD = Path(__file__).parents[2] / "config" / "keyboard.csv"
+
+
+@pytest.fixture(scope="module")
+def keyboard():
+    return load_keyboard(KEYBOARD)
+
+
+@pytest.fixture
+def difficulty():
+    return load_difficulty()
+
+
+def setup_and_typist(keyboard, difficulty, seed=1):
+    setup = draw_setup(stream(seed, Purpose.SETUP), "mdf", difficulty)
+    return setup, draw_typist(stream(seed, Purpose.PERSON), keyboard, difficulty)
+
+
+def test_a_quarter_of_the_taps_is_close_to_another(difficulty):
+    times = tap_times(stream(1, Purpose.TAPS), 1000, 3.5, difficulty["rhythm"])
+    gaps = np.diff(times, prepend=-np.inf, append=np.inf)
+    nearest = np.minimum(gaps[:-1], gaps[1:])
+    assert np.mean(nearest < 0.25) == pytest.approx(0.25, abs=0.002)
+    assert 0.06 <= nearest.min() < 0.07
+    typing = gaps[1:-1][gaps[1:-1] < 0.8]
+    assert 1 / typing.mean() == pytest.approx(3.5, rel=0.1)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_few_taps_are_possible(difficulty, count):
+    times = tap_times(stream(1, Purpose.TAPS), count, 3.5, difficulty["rhythm"])
+    assert len(times) == count
+    assert (np.diff(times) > 0).all()
+
+
+def test_keys_come_in_balanced_blocks_and_both_enters_occur(keyboard):
+    centres = key_order(stream(1, Purpose.TAPS), keyboard, 34 * 20)
+    blocks = keyboard.centre_labels[centres].reshape(20, 34)
+    assert (np.sort(blocks, axis=1) == np.arange(34)).all()
+    enter = np.flatnonzero(keyboard.centre_labels == keyboard.labels.index("|"))
+    assert set(enter) <= set(centres)
+
+
+def test_people_aim_with_four_millimetres_and_their_own_bias(keyboard, difficulty):
+    typist = draw_typist(stream(1, Purpose.PERSON), keyboard, difficulty)
+    taps = draw_taps(stream(1, Purpose.TAPS), typist, keyboard, difficulty, 34 * 100)
+    # On the home row the bias is one offset, so what remains there is the aim.
+    row = 108.8
+    order = stream(1, Purpose.TAPS)
+    tap_times(order, 34 * 100, typist.taps_per_s, difficulty["rhythm"])
+    centres = keyboard.centres[key_order(order, keyboard, 34 * 100)] / 10
+    off = (taps.position_mm - centres)[centres[:, 1] == row]
+    np.testing.assert_allclose(off.std(axis=0), 4.0, rtol=0.1)
+    np.testing.assert_allclose(off.mean(axis=0), typist.row_bias_mm[1088.0], atol=0.4)
+
+
+def test_the_half_sine_is_the_transform_of_a_half_sine():
+    duration, rate = 0.002, 1_000_000
+    pulse = np.sin(np.pi * np.arange(0, duration, 1 / rate) / duration)
+    frequency = fft.rfftfreq(65_536, 1 / rate)[1:300]
+    sampled = fft.rfft(pulse, 65_536)[1:300] / rate
+    np.testing.assert_allclose(half_sine_spectrum(frequency, duration), sampled, atol=2e-6)
+    assert abs(half_sine_spectrum(np.array([250.0]), duration)[0]) == pytest.approx(
+        duration / 2, rel=1e-4
+    )
+
+
+def test_the_air_carries_sound_at_343_metres_per_second(keyboard, difficulty):
+    difficulty["plate"]["airborne_db"] = 80
+    setup, typist = setup_and_typist(keyboard, difficulty)
+    place = np.array([120.0, 110.0])
+    tap = TapSound(setup, typist, difficulty).render(place, 0.003, 0.0003, 0.3, 0.0)
+    apart = on_table_m(setup.microphones_mm, difficulty) - on_table_m(place, difficulty)
+    distances = np.linalg.norm(apart, axis=1)
+    expected = [(distances[b] - distances[a]) / 343.0 for a, b in pairs(8)]
+    found = gcc_phat_delays(tap[None, :, :1024], SAMPLE_RATE, 0.0015)[0]
+    np.testing.assert_allclose(found, expected, atol=3e-6)
+
+
+def test_a_tap_starts_at_its_contact_to_a_fraction_of_a_sample(keyboard, difficulty):
+    setup, typist = setup_and_typist(keyboard, difficulty)
+    maker = TapSound(setup, typist, difficulty)
+    taps = [maker.render(np.array([150.0, 120.0]), 0.003, 0.0003, 0.3, s) for s in (0.0, 0.4)]
+    both = np.stack([taps[0][0, :1024], taps[1][0, :1024]])[None]
+    delay = gcc_phat_delays(both, SAMPLE_RATE, 1e-4)[0, 0]
+    assert delay * SAMPLE_RATE == pytest.approx(0.4, abs=0.05)
+
+
+def test_the_noise_power_behind_the_high_pass_is_what_is_claimed(difficulty):
+    sound, power = room.background(
+        stream(1, Purpose.NOISE), 20 * SAMPLE_RATE, 2, SAMPLE_RATE, difficulty
+    )
+    heard = signal.sosfilt(room.high_pass(SAMPLE_RATE), sound, axis=1)
+    assert 10 * np.log10(np.mean(heard**2) / power) == pytest.approx(0, abs=0.1)
+
+
+@pytest.mark.parametrize("snr_db", [15, 30, 45])
+def test_the_signal_to_noise_ratio_is_the_one_that_was_set(keyboard, difficulty, snr_db):
+    difficulty["noise"].update(snr_db=[snr_db, snr_db], bursts_per_minute=0, wander_db=0.0)
+    difficulty["rhythm"]["close_share"] = 0.0
+    setup, typist = setup_and_typist(keyboard, difficulty)
+    taps = draw_taps(stream(1, Purpose.TAPS), typist, keyboard, difficulty, 40)
+    made = render_recording(stream(1, Purpose.NOISE), setup, typist, taps, difficulty)
+    heard = signal.sosfilt(room.high_pass(SAMPLE_RATE), made.sound, axis=1)
+    quiet = heard[:, int(0.1 * SAMPLE_RATE) : int((made.onset_s[0] - 0.01) * SAMPLE_RATE)]
+    noise = np.mean(quiet**2)
+    starts = (made.onset_s * SAMPLE_RATE).astype(int)
+    powers = [np.mean(heard[:, s : s + SAMPLE_RATE // 50] ** 2) for s in starts]
+    measured = 10 * np.log10((np.median(powers) - noise) / noise)
+    assert measured == pytest.approx(snr_db, abs=0.7)
+
+
+def test_bursts_are_added_as_often_and_as_loud_as_told(difficulty):
+    difficulty["noise"].update(bursts_per_minute=600, burst_db=[3, 3])
+    sound = np.zeros((8, SAMPLE_RATE * 2), dtype=np.float32)
+    microphones = np.random.default_rng(0).uniform(0, 0.3, (8, 2))
+    count = room.add_bursts(
+        stream(2, Purpose.NOISE), sound, microphones, SAMPLE_RATE, 1.0, difficulty
+    )
+    assert 8 < count < 35
+    assert np.abs(sound).max() > 1
