@@ -12,6 +12,8 @@ EVENTS = {"Down": "   Down", "Move": "   Move", "Up": "     Up"}
 # Fields are what a log of a real sensor holds: time, touch id, event, x, y (0.1 mm), contact size.
 SIZE_RANGE = (40, 110)
 SHORTEST_TOUCH_S = 0.02
+# The log has microseconds.
+LOG_DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def scan_times(rng: np.random.Generator, contacts: Contacts, difficulty: Difficu
         idle = start[i] > active_until
         period[i] = 1 / sensor["idle_hz" if idle else "active_hz"]
         active_until = max(active_until, stop[i] + sensor["idle_after_s"])
-    return start + period * rng.random(len(start)) + sensor["processing_ms"] / 1000
+    reported = start + period * rng.random(len(start)) + sensor["processing_ms"] / 1000
+    return np.round(reported, LOG_DECIMALS)
 
 
 def csv_lines(

@@ -208,7 +208,7 @@ def _sense(job: Job, made: list[Made]) -> tuple[pd.DataFrame, list[str]]:
         times = np.full(len(table), np.nan)
         times[table["touched"]] = reported[own]
         stamps = pd.Timestamp(planned.touch_start) + pd.to_timedelta(times, unit="s")
-        table["touch_time"] = stamps.astype("datetime64[us]")
+        table["touch_time"] = stamps.round("us").astype("datetime64[us]")
         delays = reported[own] - contacts[place].start_s
         one.row["touched"] = int(table["touched"].sum())
         one.row["sensor_delay_s"] = round(float(delays.mean()), 6) if len(delays) else None
