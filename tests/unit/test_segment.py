@@ -39,7 +39,9 @@ def make_session(folder, recordings=1, count=30, seed=0):
         late = times - LATENCY + rng.uniform(0, 0.01, count)
         lines += sounds.touch_lines(late[touched], xy[touched], start)
         # A phantom in time, and strays after the audio's end.
-        lines += sounds.touch_lines(np.r_[times[5] + 0.3, times[-1] + [1, 2]], xy[:3], start)
+        lines += sounds.touch_lines(
+            np.r_[times[count // 2] + 0.3, times[-1] + [1, 2]], xy[:3], start
+        )
         truth.append((times, xy, touched))
     touch_file = folder / "02.neonode" / "13.05.00_01_27_2023_nnode.csv"
     touch_file.parent.mkdir()
@@ -149,7 +151,7 @@ def test_touches_that_cannot_be_used_leave_the_recording_out(tmp_path, rows, wor
 
 def test_a_pinned_latency_needs_no_evidence(tmp_path):
     session = tmp_path / "p" / "s"
-    ((times, _, touched),) = make_session(session, count=4, seed=3)
+    ((_, _, touched),) = make_session(session, count=4, seed=3)
     assert run(session, tmp_path / "out", "--latency", str(LATENCY - 0.005)) == 0
     labels = load_taps(tmp_path / "out")[0]["label"].to_pylist()
     assert [label is not None for label in labels] == touched.tolist()
@@ -157,7 +159,7 @@ def test_a_pinned_latency_needs_no_evidence(tmp_path):
 
 def test_windows_that_would_leave_the_recording_are_left_out(tmp_path):
     session = tmp_path / "p" / "s"
-    ((times, _, touched),) = make_session(session, count=15)
+    ((times, _, _),) = make_session(session, count=15)
     wav = next((session / "01.acoustic").iterdir())
     whole = np.concatenate(list(AudioFile(wav).blocks()))
     # The first tap is too near the start of this one, and the last too near its end.

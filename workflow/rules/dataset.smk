@@ -14,16 +14,16 @@ rule encode:
         f"{RESULTS}/logs/encode/{{encoding}}/{{participant}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/encode/{{encoding}}/{{participant}}.tsv"
-    params:
-        taps=lambda w: PLAN.taps_of(w.participant),
-        options=lambda w: plan.encoding_options(PLAN.encodings[w.encoding]),
-        code=code_hash("tap2key.encode"),
+    conda:
+        "../../envs/learning.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(4000),
         runtime=minutes(30),
-    conda:
-        "../../envs/learning.yaml"
+    params:
+        taps=lambda w: PLAN.taps_of(w.participant),
+        options=lambda w: plan.encoding_options(PLAN.encodings[w.encoding]),
+        code=code_hash("tap2key.encode"),
     shell:
         "python -m tap2key encode --taps {params.taps:q} --output {output:q} {params.options:q}"
         " > {log:q} 2>&1"
@@ -38,15 +38,15 @@ rule fold:
         f"{RESULTS}/logs/fold/{{experiment}}/{{fold}}/seed-{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/fold/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
-    params:
-        options=lambda w: plan.fold_options(EXPERIMENTS[w.experiment]),
-        code=code_hash("tap2key.fold"),
+    conda:
+        "../../envs/learning.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(2000),
         runtime=minutes(15),
-    conda:
-        "../../envs/learning.yaml"
+    params:
+        options=lambda w: plan.fold_options(EXPERIMENTS[w.experiment]),
+        code=code_hash("tap2key.fold"),
     shell:
         "python -m tap2key fold --held-out {wildcards.fold:q} --datasets {input:q}"
         " --seed {wildcards.seed} --output {output:q} {params.options:q} > {log:q} 2>&1"

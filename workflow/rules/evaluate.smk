@@ -21,15 +21,15 @@ rule evaluate:
         f"{RESULTS}/logs/evaluate/{{experiment}}/{{fold}}/seed-{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
-    params:
-        folder=subpath(output.metrics, parent=True),
-        code=code_hash("tap2key.evaluation"),
+    conda:
+        "../../envs/learning.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(4000),
         runtime=minutes(30),
-    conda:
-        "../../envs/learning.yaml"
+    params:
+        folder=subpath(output.metrics, parent=True),
+        code=code_hash("tap2key.evaluation"),
     shell:
         "python -m tap2key evaluate --model {input.model:q} --dataset {input.dataset:q}"
         " --output {params.folder:q} > {log:q} 2>&1"
@@ -57,16 +57,16 @@ rule summarize:
         f"{RESULTS}/logs/summarize/{{experiment}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/summarize/{{experiment}}.tsv"
-    params:
-        folder=subpath(output.participants, parent=True),
-        evaluations=lambda w: PLAN.each_run("evaluations", w.experiment),
-        code=code_hash("tap2key.summarize"),
+    conda:
+        "../../envs/learning.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(2000),
         runtime=minutes(15),
-    conda:
-        "../../envs/learning.yaml"
+    params:
+        folder=subpath(output.participants, parent=True),
+        evaluations=lambda w: PLAN.each_run("evaluations", w.experiment),
+        code=code_hash("tap2key.summarize"),
     shell:
         "python -m tap2key summarize --experiment {wildcards.experiment}"
         " --evaluations {params.evaluations:q} --output {params.folder:q} > {log:q} 2>&1"
@@ -86,15 +86,15 @@ rule compare:
         f"{RESULTS}/logs/compare.log",
     benchmark:
         f"{RESULTS}/benchmarks/compare.tsv"
-    params:
-        summaries=[f"{RESULTS}/summary/{name}" for name in EXPERIMENTS],
-        code=code_hash("tap2key.compare"),
+    conda:
+        "../../envs/learning.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(1000),
         runtime=minutes(10),
-    conda:
-        "../../envs/learning.yaml"
+    params:
+        summaries=[f"{RESULTS}/summary/{name}" for name in EXPERIMENTS],
+        code=code_hash("tap2key.compare"),
     shell:
         "python -m tap2key compare --summaries {params.summaries:q} --output {output:q}"
         " > {log:q} 2>&1"

@@ -16,17 +16,17 @@ rule segment:
         f"{RESULTS}/logs/segment/{{participant}}/{{session}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/segment/{{participant}}/{{session}}.tsv"
+    conda:
+        "../../envs/signal.yaml"
+    threads: 2
+    resources:
+        mem_mb=megabytes(2000),
+        runtime=minutes(30),
     params:
         folder=subpath(output.taps, parent=True),
         options=plan.segment_options(PLAN.config["segment"]),
         pinned=lambda w: [str(r.latency_s) for r in PLAN.sessions[w.participant, w.session]],
         code=code_hash("tap2key.segment"),
-    threads: 2
-    resources:
-        mem_mb=megabytes(2000),
-        runtime=minutes(30),
-    conda:
-        "../../envs/signal.yaml"
     shell:
         "python -m tap2key segment --manifest {input.manifest:q} --keyboard {input.keyboard:q}"
         " --participant {wildcards.participant:q} --session {wildcards.session:q}"

@@ -15,18 +15,14 @@ for planned in PLAN.simulated:
             f"{RESULTS}/logs/simulate/{planned.folder}.log",
         benchmark:
             f"{RESULTS}/benchmarks/simulate/{planned.folder}.tsv"
-        params:
-            study=PLAN.simulated_study,
-            truth=PLAN.simulated_truth,
-            folder=planned.folder,
-            options=plan.simulate_options(config["simulate"]),
-            code=code_hash("tap2key.simulate.stage"),
+        conda:
+            "../../envs/signal.yaml"
         threads: 1
         resources:
             mem_mb=megabytes(2000),
             runtime=minutes(20),
-        conda:
-            "../../envs/signal.yaml"
+        params:
+            options=PLAN.simulate_options(planned),
+            code=code_hash("tap2key.simulate.stage"),
         shell:
-            "python -m tap2key simulate --study {params.study:q} --truth {params.truth:q}"
-            " --only {params.folder:q} --workers {threads} {params.options:q} > {log:q} 2>&1"
+            "python -m tap2key simulate {params.options:q} --workers {threads} > {log:q} 2>&1"

@@ -13,17 +13,17 @@ rule train:
         f"{RESULTS}/benchmarks/train/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
     wildcard_constraints:
         experiment=among(PLAN.of_kind(forests=False)),
+    conda:
+        "../../envs/learning.yaml"
+    threads: 8
+    resources:
+        mem_mb=megabytes(16000),
+        runtime=minutes(240),
     params:
         launch=plan.launch_options(PLAN.config["launch"]),
         settings=lambda w: json.dumps(PLAN.model_settings(w.experiment)),
         checkpoints=f"{RESULTS}/checkpoints",
         code=code_hash("tap2key.train"),
-    threads: 8
-    resources:
-        mem_mb=megabytes(16000),
-        runtime=minutes(240),
-    conda:
-        "../../envs/learning.yaml"
     shell:
         "python -m tap2key launch {params.launch} --threads {threads} -- --fold {input.fold:q}"
         " --datasets {input.datasets:q} --settings {params.settings:q} --seed {wildcards.seed}"
@@ -42,15 +42,15 @@ rule baseline:
         f"{RESULTS}/benchmarks/baseline/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
     wildcard_constraints:
         experiment=among(PLAN.of_kind(forests=True)),
-    params:
-        settings=lambda w: json.dumps(PLAN.model_settings(w.experiment)),
-        code=code_hash("tap2key.baseline"),
+    conda:
+        "../../envs/learning.yaml"
     threads: 4
     resources:
         mem_mb=megabytes(8000),
         runtime=minutes(60),
-    conda:
-        "../../envs/learning.yaml"
+    params:
+        settings=lambda w: json.dumps(PLAN.model_settings(w.experiment)),
+        code=code_hash("tap2key.baseline"),
     shell:
         "python -m tap2key baseline --fold {input.fold:q} --datasets {input.datasets:q}"
         " --settings {params.settings:q} --seed {wildcards.seed} --threads {threads}"

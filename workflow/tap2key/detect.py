@@ -33,6 +33,7 @@ SAME_RISE_HOPS = 12
 PEAK_HOPS = 20
 LONG_BEFORE_HOPS = 120
 TAIL_HOPS = (60, 120)
+LEAST_FALL = 1.0
 LEAST_SCORE = 4.0
 LEAST_CHANNELS = 3
 
@@ -164,7 +165,8 @@ def _rises(
         )
         tail = slice(min(hop + TAIL_HOPS[0], len(mean) - 1), hop + TAIL_HOPS[1])
         fall = max(peak - level[tail].mean() for peak, level in zip(peaks, levels, strict=True))
-        yield Rise(offset + int(hop), float(rise + fall))
+        if fall >= LEAST_FALL:
+            yield Rise(offset + int(hop), float(rise + fall))
 
 
 def _level_over_noise(energy: np.ndarray) -> np.ndarray:

@@ -129,6 +129,13 @@ class Plan:
         people = {r.participant for r in self.recordings}
         return [s for s in plan_study(self.config["simulate"]) if s.participant in people]
 
+    def simulate_options(self, session: PlannedSession) -> list[str]:
+        """The simulate stage's arguments for one session."""
+        given = {key: v for key, v in self.config["simulate"].items() if v is not None}
+        options = ["--study", self.simulated_study, "--truth", self.simulated_truth]
+        options += [text for key, value in given.items() for text in (f"--{key}", str(value))]
+        return [*options, "--only", session.folder]
+
     @property
     def simulated_study(self) -> str:
         """Where the simulated recordings go."""
@@ -232,12 +239,6 @@ def segment_options(settings: Mapping[str, Any]) -> list[str]:
     if settings["peak_height"] is not None:
         options += ["--peak-height", f"{settings['peak_height']:g}"]
     return [*options, *(["--strict"] if settings["strict"] else [])]
-
-
-def simulate_options(settings: Mapping[str, Any]) -> list[str]:
-    """The simulate stage's arguments."""
-    given = {key: value for key, value in settings.items() if value is not None}
-    return [text for key, value in given.items() for text in (f"--{key}", str(value))]
 
 
 def fold_options(settings: Mapping[str, Any]) -> list[str]:

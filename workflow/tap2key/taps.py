@@ -101,7 +101,7 @@ def load_taps(folder: str | Path, verify: bool = False) -> tuple[pyarrow.Table, 
         raise Tap2keyError(f"{folder / TAPS_NAME}: not readable ({error}); {again}") from None
     try:
         windows = np.load(folder / WINDOWS_NAME, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise Tap2keyError(f"{folder / WINDOWS_NAME}: not readable ({error}); {again}") from None
     if windows.shape != (len(table), CHANNELS, WINDOW) or windows.dtype != np.dtype("<f4"):
         raise Tap2keyError(

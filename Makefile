@@ -1,0 +1,39 @@
+# make demo: set up and run everything on a simulated study.   make test: set up and run the tests.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Further options for pip, such as where to find torch for your CUDA version (see README).
+PIP_OPTIONS ?=
+VENV := .venv
+INSTALLED := $(VENV)/installed
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)/workflow
+
+.PHONY: install demo test check anchors clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): envs/requirements.txt envs/requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tap2key needs Python 3.11: make PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet $(PIP_OPTIONS) -r envs/requirements.txt -c envs/requirements.lock
+	touch $@
+
+demo: $(INSTALLED)
+	snakemake --profile profiles/demo
+	python -m tap2key compare --summaries demo/summary/*/
+	@echo "Report: demo/report.html"
+
+anchors: $(INSTALLED)
+	python -m tap2key anchors --taps demo/taps --truth demo/simulated/truth
+
+check: $(INSTALLED)
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow/rules
+	snakemake --configfile config/demo.yaml --lint
+
+test: check
+	python -m pytest
+
+clean:
+	rm -rf demo .snakemake
