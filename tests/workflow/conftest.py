@@ -1,0 +1,85 @@
+"""Running Snakemake as a user does, on studies made of stand-in files or on a simulated one."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WORKFLOW_PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished Snakemake said."""
+
+    status: int
+    text: str
+
+    @property
+    def jobs(self) -> dict[str, int]:
+        """Jobs per rule, from the table that Snakemake prints."""
+        counted = re.findall(r"^(\S+) +(\d+)$", self.text, flags=re.M)
+        return {name: int(count) for name, count in counted if name != "total"}
+
+    @property
+    def error(self) -> str:
+        """The line after `WorkflowError`."""
+        lines = self.text.splitlines()
+        start = next(n for n, line in enumerate(lines) if line.startswith("WorkflowError"))
+        return lines[start + 1].strip()
+
+
+def snakemake(folder: Path, arguments: Sequence[str], root: Path = ROOT) -> Run:
+    """Run Snakemake in `folder` with the Snakefile under `root`."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-s", str(root / "Snakefile"), *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout)
+
+
+@pytest.fixture
+def make_session(tmp_path: Path) -> Callable[..., Path]:
+    """Make a session folder of empty stand-in files: `make_session("Tony_01_27_23_data")`."""
+
+    def make(name: str, recordings: int = 1, acoustic: bool = True, neonode: bool = True) -> Path:
+        folder = tmp_path / "study" / name
+        if acoustic:
+            (folder / "01.acoustic").mkdir(parents=True)
+            for index in range(recordings):
+                (folder / "01.acoustic" / f"13.0{index}.22.123_01_27_2023.wav").touch()
+        if neonode:
+            (folder / "02.neonode").mkdir(parents=True)
+            (folder / "02.neonode" / "13.00.00_01_27_2023_nnode.csv").touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def copy_of_workflow(tmp_path: Path) -> Path:
+    """The workflow's own files, to be edited, under a path that is hard to quote."""
+    root = tmp_path / "Bob's \"work\" für später"
+    root.mkdir()
+    for part in WORKFLOW_PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, root / part)
+    return root
