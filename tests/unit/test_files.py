@@ -1,0 +1,135 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tap2key.errors import Tap2keyError
+from tap2key.files import (
+    atomic_file,
+    atomic_folder,
+    read_json,
+    read_tsv,
+    write_json,
+    write_tsv,
+)
+
+
+def test_a_file_appears_under_its_name_only_when_the_block_ends(tmp_path):
+    target = tmp_path / "new" / "table.txt"
+    with atomic_file(target) as temporary:
+        temporary.write_text("half")
+        assert temporary.parent == target.parent
+        assert temporary.suffix == ".txt"
+        assert not target.exists()
+        temporary.write_text("whole")
+    assert target.read_text() == "whole"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_block_that_raises_leaves_no_file_and_keeps_the_old_one(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("before")
+    for path in (old, new):
+        with pytest.raises(RuntimeError, match="killed"), atomic_file(path) as temporary:
+            temporary.write_text("after")
+            raise RuntimeError("killed")
+    assert old.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "stale").touch()
+    with atomic_folder(target) as temporary:
+        (temporary / "fresh").touch()
+        assert [p.name for p in target.iterdir()] == ["stale"]
+    assert [p.name for p in target.iterdir()] == ["fresh"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_failed_replacement_leaves_the_existing_folder_and_nothing_else(tmp_path):
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "weights").write_text("good")
+    with pytest.raises(KeyboardInterrupt), atomic_folder(target) as temporary:
+        (temporary / "weights").write_text("half")
+        raise KeyboardInterrupt
+    assert (target / "weights").read_text() == "good"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_two_writers_of_one_name_do_not_meet(tmp_path):
+    target = tmp_path / "file"
+    with atomic_file(target) as first, atomic_file(target) as second:
+        first.write_text("first")
+        second.write_text("second")
+        assert first != second
+    assert target.read_text() == "first"  # its block ended last
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_json_round_trip_keeps_unicode_readable(tmp_path):
+    value = {"participant": "Łukasz Ωmega", "taps": [1, 2.5, None]}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json") == value
+    assert "Łukasz" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+def test_a_value_json_cannot_hold_leaves_nothing(tmp_path):
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"path": Path("x")})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["{", b"\xff\xfe\x00"])
+def test_broken_json_is_named(tmp_path, content):
+    path = tmp_path / "broken.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(Tap2keyError, match=r"broken\.json: not readable as JSON"):
+        read_json(path)
+    with pytest.raises(Tap2keyError, match=r"absent\.json: no such file"):
+        read_json(tmp_path / "absent.json")
+
+
+def test_table_round_trip_with_unicode_empty_cells_and_awkward_text(tmp_path):
+    path = tmp_path / "table.tsv"
+    rows = [
+        {"name": 'Zoë "the" Tapper', "note": None, "count": 3},
+        {"name": "日本", "note": "tab\there, line\nthere", "count": 0.5},
+        {"name": "|", "note": "", "count": False},
+    ]
+    write_tsv(path, rows, ["name", "note", "count"])
+    assert read_tsv(path, required=["note"]) == [
+        {"name": 'Zoë "the" Tapper', "note": "", "count": "3"},
+        {"name": "日本", "note": "tab\there, line\nthere", "count": "0.5"},
+        {"name": "|", "note": "", "count": "False"},
+    ]
+
+
+def test_a_table_from_a_spreadsheet_reads_alike(tmp_path):
+    path = tmp_path / "table.tsv"
+    # A byte order mark, carriage returns and cells left away at the end of a line.
+    path.write_bytes("﻿path\tuse\r\nTony\tno\r\nMaria\r\n".encode())
+    assert read_tsv(path) == [{"path": "Tony", "use": "no"}, {"path": "Maria", "use": ""}]
+
+
+def test_errors_name_the_table_and_the_line(tmp_path):
+    path = tmp_path / "table.tsv"
+    path.write_text("a\tb\n1\t2\n1\t2\t3\n")
+    with pytest.raises(Tap2keyError, match=r"table\.tsv, line 3: more cells"):
+        read_tsv(path)
+    with pytest.raises(Tap2keyError, match=r"table\.tsv: no column c"):
+        read_tsv(path, required=["a", "c"])
+    with pytest.raises(Tap2keyError, match=r"none\.tsv: no such file"):
+        read_tsv(tmp_path / "none.tsv")
+    path.write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(Tap2keyError, match=r"table\.tsv: not readable"):
+        read_tsv(path)
+
+
+def test_written_json_is_plain_json(tmp_path):
+    write_json(tmp_path / "a.json", {"b": 1})
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == {"b": 1}
+    assert text.endswith("}\n")

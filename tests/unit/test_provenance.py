@@ -1,0 +1,180 @@
+import hashlib
+import shutil
+
+import pytest
+
+import tap2key
+from tap2key import provenance
+from tap2key.files import read_json
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package to edit; `hash_of(module)` reads it afresh."""
+    root = tmp_path / "tap2key"
+    shutil.copytree(
+        provenance.PACKAGE_ROOT, root, ignore=shutil.ignore_patterns("__pycache__", "*.npz")
+    )
+    monkeypatch.setattr(provenance, "PACKAGE_ROOT", root)
+    yield root
+    _forget()
+
+
+def _forget():
+    provenance.code_hash.cache_clear()
+    provenance._parsed.cache_clear()
+
+
+def hash_of(module):
+    _forget()
+    return provenance.code_hash(module)
+
+
+def edit(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text, "the test edits a line that is no longer there"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_the_copy_hashes_like_the_original(package):
+    copied = hash_of("tap2key.encode")
+    package.rename(package.with_name("elsewhere"))
+    provenance.PACKAGE_ROOT = package.with_name("elsewhere")
+    assert hash_of("tap2key.encode") == copied
+
+
+def test_comments_docstrings_and_layout_do_not_count(package):
+    before = hash_of("tap2key.encode")
+    edit(package / "represent.py", "CHANNELS = 8\n", "CHANNELS = 8  # microphones\n\n\n# more\n")
+    edit(package / "represent.py", '"""The mean of the channels', '"""Averages them')
+    edit(package / "represent.py", '"""How the channels', '"""A module docstring: how they')
+    edit(package / "represent.py", '"""A representation at a', '"""Of a class: at a')
+    edit(package / "represent.py", "ONSET_SAMPLE = 2192", "ONSET_SAMPLE = (2_192)")
+    edit(package / "encode.py", '"""Encode every labelled tap', '"""Do')
+    assert hash_of("tap2key.encode") == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("encode.py", "WINDOWS_AT_ONCE = 64", "WINDOWS_AT_ONCE = 65"),
+        ("represent.py", "windows.mean(axis=1)", "windows.mean(axis=2)"),
+        ("errors.py", "class Tap2keyError(Exception)", "class Tap2keyError(ValueError)"),
+        ("audio.py", "\nimport numpy", "\nUNUSED = 1\nimport numpy"),
+    ],
+)
+def test_code_counts_in_the_module_and_in_what_it_imports(package, file, old, new):
+    before = hash_of("tap2key.encode")
+    edit(package / file, old, new)
+    assert hash_of("tap2key.encode") != before
+
+
+@pytest.mark.parametrize(
+    ("edited", "stage", "reruns"),
+    [
+        ("represent", "encode", True),
+        ("represent", "train", True),
+        ("represent", "segment", False),
+        ("represent", "summarize", False),
+        ("train", "segment", False),
+        ("train", "encode", False),
+        ("train", "fold", False),
+        ("train", "evaluation", False),
+        ("augment", "evaluation", False),
+        ("detect", "segment", True),
+        ("detect", "train", False),
+        ("scores", "evaluation", True),
+        ("scores", "train", False),
+        ("simulate.plate", "segment", False),
+    ],
+)
+def test_an_edit_reruns_just_what_depends_on_it(package, edited, stage, reruns):
+    before = hash_of(f"tap2key.{stage}")
+    path = package.joinpath(*edited.split(".")).with_suffix(".py")
+    path.write_text(path.read_text(encoding="utf-8") + "\nADDED = 1\n", encoding="utf-8")
+    assert (hash_of(f"tap2key.{stage}") != before) == reruns
+
+
+def test_data_flows_one_way():
+    """No module is among what its own imports import."""
+    modules = [
+        ".".join(("tap2key", *path.relative_to(provenance.PACKAGE_ROOT).with_suffix("").parts))
+        for path in provenance.PACKAGE_ROOT.rglob("*.py")
+        if path.stem not in ("__init__", "__main__") and "metrics" not in path.parts
+    ]
+    assert "tap2key.represent" in modules
+    for module in modules:
+        imported = {
+            name
+            for name in provenance._imports(provenance._parsed(module))
+            if provenance._source(name) and name != "tap2key"
+        }
+        for name in imported:
+            assert module not in provenance._closure(name), (
+                f"{module} and {name} import in a circle"
+            )
+
+
+def test_a_digest_ignores_the_order_of_keys_and_nothing_else():
+    assert provenance.digest({"a": 1, "b": [1, 2]}) == provenance.digest({"b": [1, 2], "a": 1})
+    assert provenance.digest({"a": [1, 2]}) != provenance.digest({"a": [2, 1]})
+    assert provenance.digest({"a": 1}) != provenance.digest({"a": "1"})
+
+
+def test_a_small_file_is_fingerprinted_by_all_its_bytes(tmp_path):
+    path = tmp_path / "small"
+    path.write_bytes(bytes(1000))
+    expected = hashlib.blake2b(b"1000" + bytes(1000), digest_size=12).hexdigest()
+    assert provenance.fingerprint(path) == expected
+    content = bytearray(1000)
+    content[500] = 1
+    path.write_bytes(content)
+    assert provenance.fingerprint(path) != expected
+
+
+def test_a_large_file_is_fingerprinted_by_size_head_and_tail(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "WHOLE_FILE_LIMIT", 100)
+    monkeypatch.setattr(provenance, "SAMPLED_BYTES", 10)
+    path = tmp_path / "large"
+
+    def print_of(changed=None, size=200):
+        content = bytearray(size)
+        if changed is not None:
+            content[changed] = 1
+        path.write_bytes(content)
+        return provenance.fingerprint(path)
+
+    same = print_of()
+    assert print_of(9) != same
+    assert print_of(190) != same
+    assert print_of(100) == same
+    assert print_of(size=201) != same
+
+
+def test_a_folder_is_fingerprinted_by_names_and_contents(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a").write_text("1")
+    same = provenance.fingerprint(tmp_path)
+    (tmp_path / ".snakemake_timestamp").touch()
+    assert provenance.fingerprint(tmp_path) == same
+    (tmp_path / "sub" / "a").rename(tmp_path / "sub" / "b")
+    assert provenance.fingerprint(tmp_path) != same
+
+
+def test_provenance_says_what_made_a_folder_from_what(tmp_path):
+    source = tmp_path / "input"
+    source.write_text("recorded")
+    provenance.write_provenance(tmp_path, "tap2key.scores", {"seed": 3}, [source], ["numpy"])
+    import numpy
+
+    assert read_json(tmp_path / "provenance.json") == {
+        "stage": "tap2key.scores",
+        "settings": {"seed": 3},
+        "code": provenance.code_hash("tap2key.scores"),
+        "packages": {"numpy": numpy.__version__},
+        "inputs": {str(source): provenance.fingerprint(source)},
+    }
+
+
+def test_the_package_under_test_is_the_checkout():
+    assert provenance.PACKAGE_ROOT.samefile(tap2key.__path__[0])
