@@ -53,8 +53,8 @@ def main(args: argparse.Namespace) -> None:
     Raises:
         Tap2keyError: no taps, no truth, or too few to say anything.
     """
-    taps, features = read_taps(args.taps)
     truth = read_tables(args.truth, "the truth")
+    taps, features = read_taps(args.taps)
     rows = anchors(taps, features, truth, args.seed, args.trees)
     print(f"{'anchor':<28}{'split':<18}{'taps':>7}{'mean':>8}{'worst':>8}")
     for row in rows:
@@ -97,7 +97,7 @@ def read_taps(root: Path) -> tuple[pd.DataFrame, Features]:
     tables, delays, ratios = [], [], []
     for path in progress(_parquets(root), "sessions measured"):
         table = pd.read_parquet(path)
-        windows = np.load(path.with_name("windows.npy"), mmap_mode="r")
+        windows = _windows(path.with_name("windows.npy"))
         if len(windows) != len(table):
             raise Tap2keyError(
                 f"{path.parent}: {len(windows)} windows but {len(table)} taps; segment it again"
@@ -113,6 +113,13 @@ def read_taps(root: Path) -> tuple[pd.DataFrame, Features]:
         pd.concat(tables, ignore_index=True),
         Features(np.concatenate(delays), np.concatenate(ratios)),
     )
+
+
+def _windows(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise Tap2keyError(f"{path}: not readable ({error}); segment it again") from None
 
 
 def _parquets(root: Path) -> list[Path]:

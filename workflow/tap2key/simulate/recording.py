@@ -190,8 +190,9 @@ def render_recording(
             _add(sound, tap * np.float32(taps.bounce_gain[i]), later)
     median_power = float(np.median(powers))
     noise, noise_power = room.background(rng, samples, CHANNELS, SAMPLE_RATE, difficulty)
-    noise *= np.float32(np.sqrt(median_power / noise_power * 10 ** (-setup.snr_db / 10)))
-    sound += noise
+    loudness = np.float32(np.sqrt(median_power / noise_power * 10 ** (-setup.snr_db / 10)))
+    for channel, heard in zip(sound, noise, strict=True):
+        channel += loudness * heard
     bursts = room.add_bursts(
         rng,
         sound,

@@ -1,5 +1,7 @@
 """What the microphones hear besides taps: the room, the mains, coughs and doors."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import fft, signal
 
@@ -12,6 +14,7 @@ ELECTRONICS = 0.05
 RUMBLE_HZ = 20.0
 MAINS_HZ = 50.0
 HARMONICS = 12
+HUM_SPREAD_DB = 3.0
 SPEED_OF_SOUND_M_S = 343.0
 HIGH_PASS_HZ = 150.0
 LEVEL_WINDOW_S = 0.02
@@ -28,11 +31,11 @@ def background(
     channels: int,
     sample_rate: int,
     difficulty: Difficulty,
-) -> tuple[np.ndarray, float]:
-    """Room noise and mains hum.
+) -> tuple[Iterator[np.ndarray], float]:
+    """Room noise and mains hum, one channel after the other: half an hour of all is 5.5 GB.
 
     Returns:
-        The sound [channels, samples] float32 in arbitrary units, and its power behind the
+        The sound of each channel, [samples] float32 in arbitrary units; and the power behind the
         high-pass, averaged over channels.
     """
     noise = difficulty["noise"]
@@ -41,23 +44,25 @@ def background(
     rumble = 1 - np.exp(-((frequency / RUMBLE_HZ) ** 2))
     shape = rumble / np.sqrt(1 + (frequency / CORNER_HZ) ** 2) + ELECTRONICS
     # White noise of unit variance has bins of variance length / 2 in each part.
-    mean_power = float(np.mean(shape**2))
-    shape *= np.sqrt(length / 2 / mean_power)
+    shape *= np.sqrt(length / 2 / np.mean(shape**2))
     passed = _high_pass_power(frequency, sample_rate)
     room_power = float(np.mean(shape**2 * passed) / np.mean(shape**2))
-
-    hum, hum_power = _hum(rng, samples, channels, sample_rate, noise["hum_db"])
+    hum, hum_power = _hum(rng, samples, sample_rate, noise["hum_db"])
+    hum_gains = 10 ** (rng.normal(0, HUM_SPREAD_DB, channels) / 20)
     level = _wander(rng, samples, sample_rate, noise["wander_db"], noise["wander_s"])
-    own, common = np.sqrt(1 - noise["common_share"]), np.sqrt(noise["common_share"])
-    shared = common * _coloured(rng, shape, samples, length)
-    sound = np.empty((channels, samples), dtype=np.float32)
-    for channel in range(channels):
-        sound[channel] = _coloured(rng, shape, samples, length)
-        sound[channel] *= own
-        sound[channel] += shared
-        sound[channel] *= level
-        sound[channel] += hum[channel]
-    return sound, room_power * float(np.mean(level.astype(float) ** 2)) + hum_power
+    share = noise["common_share"]
+    shared = _coloured(rng, shape, samples, length)
+
+    def channel(hum_gain: float) -> np.ndarray:
+        sound = _coloured(rng, shape, samples, length)
+        sound *= np.float32(np.sqrt(1 - share))
+        sound += np.float32(np.sqrt(share)) * shared
+        sound *= level
+        sound += np.float32(hum_gain) * hum
+        return sound
+
+    power = room_power * np.mean(level**2, dtype=float) + hum_power * np.mean(hum_gains**2)
+    return map(channel, hum_gains), float(power)
 
 
 def _coloured(rng: np.random.Generator, shape: np.ndarray, samples: int, length: int) -> np.ndarray:
@@ -84,11 +89,7 @@ def _wander(
 
 
 def _hum(
-    rng: np.random.Generator,
-    samples: int,
-    channels: int,
-    sample_rate: int,
-    level_db: tuple[float, float],
+    rng: np.random.Generator, samples: int, sample_rate: int, level_db: tuple[float, float]
 ) -> tuple[np.ndarray, float]:
     """Mains hum of a level relative to unit power, and its power behind the high-pass."""
     mains = MAINS_HZ + rng.normal(0, 0.02)
@@ -101,10 +102,8 @@ def _hum(
     turn = np.arange(steps) / steps * 2 * np.pi
     period = (amplitude * np.cos(np.outer(turn, orders) + phases)).sum(axis=1).astype(np.float32)
     at = (np.arange(samples) * (mains / sample_rate * steps)).astype(np.int64) % steps
-    wave = period[at]
-    gains = 10 ** (rng.normal(0, 3, channels) / 20)
     power = np.sum(amplitude**2 / 2 * _high_pass_power(orders * mains, sample_rate))
-    return gains[:, None].astype(np.float32) * wave, float(power * np.mean(gains**2))
+    return period[at], float(power)
 
 
 def add_bursts(
