@@ -18,6 +18,7 @@ rule train:
     threads: 8
     resources:
         mem_mb=megabytes(16000),
+        gpu=plan.gpus(PLAN.config["launch"]),
         runtime=minutes(240),
     params:
         launch=plan.launch_options(PLAN.config["launch"]),

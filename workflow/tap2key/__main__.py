@@ -18,6 +18,7 @@ STAGES = {
     "evaluate": ("tap2key.evaluation", "score a model on a labelled dataset"),
     "summarize": ("tap2key.summarize", "collect an experiment's participants in one table"),
     "compare": ("tap2key.compare", "put the summaries of several experiments side by side"),
+    "config": ("tap2key.configdocs", "print what every key of the configuration means"),
     "anchors": ("tap2key.simulate.anchors", "print how difficult a simulated study is"),
 }
 

@@ -252,3 +252,8 @@ def fold_options(settings: Mapping[str, Any]) -> list[str]:
 def launch_options(settings: Mapping[str, Any]) -> list[str]:
     """The launch stage's arguments."""
     return ["--processes", str(settings["processes"]), *(["--gpu"] if settings["gpu"] else [])]
+
+
+def gpus(settings: Mapping[str, Any]) -> int:
+    """GPUs that one training job asks for."""
+    return settings["processes"] if settings["gpu"] else 0
