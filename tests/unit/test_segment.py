@@ -18,7 +18,7 @@ from tap2key.keyboard import load_keyboard
 from tap2key.label import overlapping
 from tap2key.segment import KEYBOARD
 from tap2key.study import recordings_in, write_manifest
-from tap2key.taps import keyboard_labels, load_taps
+from tap2key.taps import keyboard_labels, load_taps, write_taps
 
 LATENCY = -0.16
 
@@ -218,8 +218,10 @@ def test_windows_that_hold_a_neighbour_say_so():
     assert overlapping(np.array([], dtype=int)).tolist() == []
 
 
-def test_the_stage_imports_nothing_heavy():
-    code = "import sys, tap2key.segment; print(*sys.modules)"
+def test_the_stage_imports_nothing_heavy(tmp_path):
+    make_session(tmp_path / "p" / "s", count=12)
+    stage = ["segment", "--dir", str(tmp_path / "p" / "s"), "--output", str(tmp_path / "out")]
+    code = f"import sys, tap2key.__main__ as m; assert m.main({stage}) == 0; print(*sys.modules)"
     listed = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -228,3 +230,27 @@ def test_the_stage_imports_nothing_heavy():
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "workflow")},
     ).stdout.split()
     assert not {"pandas", "scipy", "sklearn", "matplotlib", "torch", "librosa"} & set(listed)
+
+
+def test_every_kind_of_cell_survives_the_parquet_file(tmp_path):
+    full = {
+        "participant": "Zoë",
+        "session": "",
+        "recording": "r",
+        "tap": 7,
+        "time_s": 1.25,
+        "label": "|",
+        "x": -3.5,
+        "y": 0.0,
+        "touch_time": sounds.START,
+        "match_ms": 1e-3,
+        "overlaps": True,
+        "key_margin_mm": 2.0,
+        "peak": 0.5,
+    }
+    rows = [full, dict.fromkeys(full), {**full, "overlaps": False, "label": "none"}] * 4
+    write_taps(tmp_path / "taps.parquet", rows, "0", ("|", "none"))
+    table = pyarrow.parquet.read_table(tmp_path / "taps.parquet")
+    table.validate(full=True)
+    assert table.to_pylist() == rows
+    assert keyboard_labels(table) == ("|", "none")
