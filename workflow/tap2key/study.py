@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -140,9 +140,10 @@ def scan_study(study: Path, layout: str, table: Path | None = None) -> list[Reco
         raise Tap2keyError(
             f"study folder {study} not found; set study in the config or --config study=FOLDER"
         )
-    overrides = _read_table(table, study)
+    folders = _session_folders(study)
+    overrides = _read_table(table, study, folders)
     recordings: list[Recording] = []
-    for folder in _session_folders(study):
+    for folder in folders:
         cells = overrides.get(folder.absolute(), {})
         if _is_no(cells.get("use", "")):
             continue
@@ -150,7 +151,11 @@ def scan_study(study: Path, layout: str, table: Path | None = None) -> list[Reco
         if not all(names.values()):
             read = names_in_folder(layout, folder.relative_to(study).as_posix())
             names = {key: value or read[key] for key, value in names.items()}
-        recordings += recordings_in(folder, **names, overrides=overrides)
+        found = recordings_in(folder, **names, overrides=overrides)
+        if "latency_s" in cells:
+            latency = _parse_seconds(cells["latency_s"], folder)
+            found = [replace(r, latency_s=latency) if r.latency_s is None else r for r in found]
+        recordings += found
     if not recordings:
         raise Tap2keyError(
             f"{study}: no session in it (a folder with {ACOUSTIC} and {NEONODE}); "
@@ -235,9 +240,8 @@ def write_manifest(path: str | Path, recordings: Sequence[Recording]) -> None:
         }
         for r in recordings
     ]
-    if Path(path).is_file() and read_manifest(path) == list(recordings):
-        return
-    write_tsv(path, rows, MANIFEST_COLUMNS)
+    if not Path(path).is_file() or not _says(path, recordings):
+        write_tsv(path, rows, MANIFEST_COLUMNS)
 
 
 def read_manifest(path: str | Path) -> list[Recording]:
@@ -256,6 +260,13 @@ def read_manifest(path: str | Path) -> list[Recording]:
     ]
 
 
+def _says(path: str | Path, recordings: Sequence[Recording]) -> bool:
+    try:
+        return read_manifest(path) == list(recordings)
+    except (Tap2keyError, ValueError):  # such as the manifest of an earlier version
+        return False
+
+
 def _session_folders(study: Path) -> list[Path]:
     found = []
     waiting = [study]
@@ -272,12 +283,15 @@ def _session_folders(study: Path) -> list[Path]:
     return sorted(found)
 
 
-def _read_table(table: Path | None, study: Path) -> dict[Path, dict[str, str]]:
+def _read_table(
+    table: Path | None, study: Path, folders: Sequence[Path]
+) -> dict[Path, dict[str, str]]:
     if table is None:
         table = study / TABLE_NAME
         if not table.is_file():
             return {}
     overrides = {}
+    sessions = {folder.absolute() for folder in folders}
     for number, row in enumerate(read_tsv(table, required=["path"]), start=2):
         unknown = sorted(set(row) - set(TABLE_COLUMNS))
         if unknown:
@@ -291,7 +305,21 @@ def _read_table(table: Path | None, study: Path) -> dict[Path, dict[str, str]]:
                 f"{table}, line {number}: {target} does not exist; path names a session folder "
                 "or a recording, relative to the study"
             )
-        overrides[target.absolute()] = {key: cell for key, cell in row.items() if cell}
+        target = target.absolute()
+        of_session = target in sessions
+        of_recording = target.parent.name == ACOUSTIC and target.suffix.lower() == ".wav"
+        if not of_session and not (of_recording and target.parent.parent in sessions):
+            raise Tap2keyError(
+                f"{table}, line {number}: {target} is neither a session folder (one that holds "
+                f"{ACOUSTIC} and {NEONODE}) nor a recording in one"
+            )
+        cells = {key: cell for key, cell in row.items() if cell}
+        if of_session and "start" in cells:
+            raise Tap2keyError(
+                f"{table}, line {number}: a start belongs to a recording, not to a session folder; "
+                "name the recording in path"
+            )
+        overrides[target] = cells
     return overrides
 
 

@@ -1,0 +1,167 @@
+"""Things that tests need on disk: empty studies, and datasets and folds with classes to tell."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from tap2key.__main__ import main
+from tap2key.dataset import save_dataset
+from tap2key.provenance import digest
+from tap2key.represent import Encoding
+
+WORKFLOW = Path(__file__).parents[2] / "workflow"
+RECORDING = "13.05.22.123_01_27_2023.wav"
+LABELS = ("a", "b", "|")
+# 4 ms around the onset at 16 kHz, all eight channels: 64 frames, 512 values.
+ENCODING = Encoding("interleave", 16_000, (1, 3), None)
+FRAMES = 64
+# The smallest shape whose first convolution spans whole frames; learns `windows` in seconds.
+SHAPE = {
+    "conv_dim": [16, 16],
+    "conv_kernel": [64, 3],
+    "conv_stride": [16, 2],
+    "conv_bias": False,
+    "feat_extract_norm": "group",
+    "num_feat_extract_layers": 2,
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "classifier_proj_size": 16,
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+    "layerdrop": 0.0,
+    "mask_time_prob": 0.0,
+    "apply_spec_augment": False,
+}
+SETTINGS = {
+    "model": {"checkpoint": None, "shape": SHAPE},
+    "training": {
+        "epochs": 6,
+        "batch_size": 16,
+        "accumulation": 1,
+        "learning_rate": 0.005,
+        "adam_beta2": 0.98,
+    },
+}
+
+
+def session(
+    study: Path,
+    folder: str,
+    recordings: Sequence[str] = (RECORDING,),
+    touches: Sequence[str] = ("a_nnode.csv",),
+) -> Path:
+    """An empty session: files of the right names with nothing in them."""
+    path = study / folder
+    for part, names in (("01.acoustic", recordings), ("02.neonode", touches)):
+        (path / part).mkdir(parents=True)
+        for name in names:
+            (path / part / name).touch()
+    return path
+
+
+def windows(label_ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Taps whose key is told by the delays between channels: [n, 8, 64] float32.
+
+    A burst of noise reaches channel c after c, 7 − c or |c − 3| times 1.5 frames.
+    """
+    delays = np.array([[c, 7 - c, abs(c - 3)] for c in range(8)]).T
+    times = np.arange(FRAMES) - ENCODING.onset_frame
+    frequencies = np.fft.rfftfreq(2 * FRAMES)
+    result = np.empty((len(label_ids), 8, FRAMES))
+    for row, label in enumerate(label_ids):
+        burst = rng.standard_normal(FRAMES) * np.exp(-np.maximum(times, 0) / 4) * (times >= 0)
+        turned = np.exp(-2j * np.pi * 1.5 * delays[label][:, None] * frequencies)
+        result[row] = np.fft.irfft(np.fft.rfft(burst, 2 * FRAMES) * turned)[:, :FRAMES]
+    result += 0.02 * rng.standard_normal(result.shape)
+    return (0.1 * result).astype(np.float32)
+
+
+def dataset(
+    folder: Path,
+    participant: str,
+    label_ids: Sequence[int],
+    sessions: Sequence[str] = ("s1", "s2"),
+    encoding: Encoding = ENCODING,
+    labels: Sequence[str] = LABELS,
+    seed: int = 0,
+    inputs: np.ndarray | None = None,
+) -> Path:
+    """An encoded dataset of one participant, its taps dealt to the sessions in turn."""
+    label_ids = np.array(label_ids)
+    if inputs is None:
+        made = windows(
+            label_ids, np.random.default_rng([seed, len(label_ids), *participant.encode()])
+        )
+        inputs = made.transpose(0, 2, 1).reshape(len(made), -1)
+    count = len(label_ids)
+    identity = pa.table(
+        {
+            "participant": [participant] * count,
+            "session": [sessions[row % len(sessions)] for row in range(count)],
+            "recording": ["r1"] * count,
+            "tap": pa.array(range(count), pa.int32()),
+        }
+    )
+    folder.mkdir(parents=True)
+    fingerprint = digest([participant, seed, label_ids.tolist(), inputs.sum().item()])
+    save_dataset(folder, inputs, label_ids, identity, encoding, labels, fingerprint)
+    return folder
+
+
+def people(
+    root: Path, names: Sequence[str], taps: int = 48, rare: int | None = None
+) -> dict[str, Path]:
+    """A dataset for each name; with `rare`, that class has a quarter of the others' taps."""
+    found = {}
+    for name in names:
+        rng = np.random.default_rng([taps, *name.encode()])
+        label_ids = rng.permutation(np.arange(taps) % len(LABELS))
+        if rare is not None:
+            label_ids = label_ids[(label_ids != rare) | (np.arange(taps) % 4 == 0)]
+        found[name] = dataset(root / name, name, label_ids)
+    return found
+
+
+def stage(*arguments: object) -> None:
+    """Run a stage in this process; its error messages fail the test."""
+    status = main([str(a) for a in arguments])
+    assert status == 0, f"tap2key {' '.join(map(str, arguments))} failed"
+
+
+def fold(
+    output: Path, datasets: dict[str, Path], held_out: str, options: Sequence[str] = ()
+) -> tuple[Path, list[Path]]:
+    """A fold made by its stage, and the training datasets."""
+    training = [folder for name, folder in datasets.items() if name != held_out]
+    stage(*("fold", "--held-out", held_out, "--output", output, "--datasets", *training, *options))
+    return output, training
+
+
+def command(*arguments: object) -> list[str]:
+    """The command line of a stage; run it with `cwd=WORKFLOW`, where the package is found."""
+    return [sys.executable, "-m", "tap2key", *map(str, arguments)]
+
+
+def run(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess:
+    """Run a stage as its users do, in a process of its own."""
+    return subprocess.run(
+        command(*arguments), cwd=WORKFLOW, capture_output=True, text=True, timeout=timeout
+    )
+
+
+def training_arguments(
+    fold_folder: Path, datasets: Sequence[Path], root: Path, output: str = "model", **settings: dict
+) -> list[object]:
+    """Arguments of the train stage, with checkpoints and model below `root`."""
+    chosen = {**SETTINGS, **settings}
+    return [
+        *("--fold", fold_folder, "--datasets", *datasets, "--settings", json.dumps(chosen)),
+        *("--seed", 1, "--checkpoints", root / "checkpoints", "--output", root / output),
+    ]
