@@ -110,9 +110,8 @@ def test_data_flows_one_way():
             if provenance._source(name) and name != "tap2key"
         }
         for name in imported:
-            assert module not in provenance._closure(name), (
-                f"{module} and {name} import in a circle"
-            )
+            circle = f"{module} and {name} import in a circle"
+            assert module not in provenance._closure(name), circle
 
 
 def test_a_digest_ignores_the_order_of_keys_and_nothing_else():

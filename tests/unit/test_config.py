@@ -1,0 +1,191 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tap2key.augment import Augmentation
+from tap2key.config import choose, complete_config, complete_experiment, merge, schema, selected
+from tap2key.errors import Tap2keyError
+from tap2key.represent import REPRESENTATIONS, Encoding
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+
+def shipped(name="config.yaml"):
+    return yaml.safe_load((CONFIG / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "config: 'experiments' is a required property"),
+        ({"experiments": {}}, "config: experiments: "),
+        ({"experiments": {"a": {}}, "studdy": "x"}, "unknown key 'studdy'; did you mean 'study'?"),
+        ({"experiments": {"a": {}}, "xyzzy": 1}, "unknown key 'xyzzy'; known are study, layout"),
+        (
+            {"experiments": {"a": {"training": {"learning_rat": 1}}}},
+            "config: experiments.a.training: unknown key 'learning_rat'; did you mean "
+            "'learning_rate'?",
+        ),
+        (
+            {"experiments": {"a": {"training": {"epochs": "many"}}}},
+            "config: experiments.a.training.epochs: 'many' is not of type 'integer'",
+        ),
+        (
+            {"experiments": {"a": {"encoding": {"sample_rate": 192000}}}},
+            "config: experiments.a.encoding.sample_rate: 192000 is greater than",
+        ),
+        (
+            {"experiments": {"a": {"encoding": {"representation": "mean"}}}},
+            "config: experiments.a.encoding.representation: 'mean' is not one of",
+        ),
+        ({"experiments": {"a b/c": {}}}, "config: experiments: 'a b/c' does not match"),
+        ({"experiments": {"a": {"seeds": [1, 1]}}}, "config: experiments.a.seeds: "),
+        ({"experiments": {"a": {"encoding": {"crop_ms": [1]}}}}, "config: experiments.a.encoding"),
+        ({"experiments": {"a": {}}, "simulate": {"people": 3}}, "config: simulate"),
+    ],
+)
+def test_a_wrong_config_is_one_line_that_names_the_place(config, message):
+    with pytest.raises(Tap2keyError) as error:
+        complete_config(config)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_defaults_are_filled_in_at_every_depth():
+    config = complete_config({"experiments": {"a": {"training": {"epochs": 3}}}})
+    assert config["study"] == "study"
+    assert config["simulate"] is None
+    assert config["segment"]["selectivity_s"] == 0.1
+    assert config["select_folds"] == "all"
+    experiment = config["experiments"]["a"]
+    assert experiment["training"]["epochs"] == 3
+    assert experiment["training"]["patience"] == 16
+    assert experiment["training"]["learning_rate"] == 3e-5
+    assert experiment["model"]["checkpoint"] == "facebook/wav2vec2-base"
+    assert experiment["model"]["max_duration_s"] is None
+    assert experiment["encoding"] == {
+        "representation": "interleave",
+        "sample_rate": 16000,
+        "crop_ms": None,
+        "highpass_hz": None,
+    }
+
+
+def test_simulate_gets_its_defaults_only_when_it_is_set():
+    config = complete_config({"experiments": {"a": {}}, "simulate": {"taps": 7}})
+    assert config["simulate"]["taps"] == 7
+    assert config["simulate"]["participants"] == 6
+
+
+def test_two_completions_share_nothing():
+    raw = {"experiments": {"a": {}, "b": {}}}
+    config = complete_config(raw)
+    config["experiments"]["a"]["seeds"].append(9)
+    config["experiments"]["a"]["encoding"]["sample_rate"] = 1
+    assert config["experiments"]["b"]["seeds"] == [0]
+    assert complete_config(raw)["experiments"]["a"]["encoding"]["sample_rate"] == 16000
+    assert raw == {"experiments": {"a": {}, "b": {}}}
+
+
+def test_an_experiment_inherits_mapping_by_mapping_through_a_chain():
+    config = complete_config(
+        {
+            "experiments": {
+                "c": {"inherit": "b", "training": {"epochs": 5}, "seeds": [7]},
+                "a": {"training": {"epochs": 1, "patience": 2}, "trees": 9, "seeds": [1, 2]},
+                "b": {"inherit": "a", "training": {"warmup": 0.5, "epochs": 4}},
+            }
+        }
+    )["experiments"]
+    assert list(config) == ["c", "a", "b"]
+    training = {key: config["c"]["training"][key] for key in ("epochs", "patience", "warmup")}
+    assert training == {"epochs": 5, "patience": 2, "warmup": 0.5}
+    assert config["c"]["seeds"] == [7]
+    assert config["c"]["trees"] == 9
+    assert config["b"]["training"]["epochs"] == 4
+    assert config["a"]["training"]["warmup"] == 0.1
+
+
+@pytest.mark.parametrize(
+    "experiments",
+    [
+        {"a": {"inherit": "a"}},
+        {"a": {"inherit": "absent"}},
+        {"a": {"inherit": "b"}, "b": {"inherit": "c"}, "c": {"inherit": "a"}},
+    ],
+)
+def test_inheriting_from_nothing_or_in_a_circle_is_refused(experiments):
+    with pytest.raises(Tap2keyError, match=r"experiments\..: cannot inherit from"):
+        complete_config({"experiments": experiments})
+
+
+def test_merge_replaces_lists_and_leaves_its_arguments_alone():
+    base, change = {"a": {"x": [1, 2], "y": 1}}, {"a": {"x": [3]}, "b": {"z": 0}}
+    assert merge(base, change) == {"a": {"x": [3], "y": 1}, "b": {"z": 0}}
+    assert base == {"a": {"x": [1, 2], "y": 1}}
+    assert merge({"a": {"x": 1}}, {"a": None}) == {"a": None}
+
+
+def test_settings_given_by_hand_are_completed_and_checked_alike():
+    assert complete_experiment({"kind": "level_forest"}, "--settings")["trees"] == 500
+    with pytest.raises(Tap2keyError, match="--settings: unknown key 'tree'; did you mean 'trees'"):
+        complete_experiment({"tree": 3}, "--settings")
+
+
+def test_selections():
+    assert selected("all") is None
+    assert selected("Tony, Maria José") == ["Tony", "Maria José"]
+    assert choose(["a", "b", "c"], ["c", "a"], "select_folds") == ["a", "c"]
+    assert choose(["a", "b"], "all", "select_folds") == ["a", "b"]
+    with pytest.raises(Tap2keyError, match="select_folds: no 'd'; there is a, b"):
+        choose(["a", "b"], "a,d", "select_folds")
+
+
+@pytest.mark.parametrize("others", [[], ["demo.yaml"]])
+def test_the_shipped_configs_are_valid(others):
+    raw = shipped()
+    for name in others:
+        raw = merge(raw, shipped(name))
+    config = complete_config(raw)
+    assert choose(list(config["experiments"]), config["select_experiments"], "select_experiments")
+
+
+def test_the_shipped_config_spells_out_every_key_with_its_default():
+    """It is what a user reads to learn which settings there are and what they are."""
+    raw = shipped()
+    first = next(iter(raw["experiments"].values()))
+    definitions = schema()["$defs"]
+    assert list(raw) == list(schema()["properties"])
+    for name in ("segment", "launch"):
+        assert list(raw[name]) == list(definitions[name]["properties"]), name
+    assert list(first) == list(definitions["experiment"]["properties"])
+    for name in ("encoding", "validation", "model", "augmentation", "training"):
+        assert list(first[name]) == list(definitions[name]["properties"]), name
+    bare = complete_config({"experiments": {"only": {}}})
+    for key in (*raw, "segment"):
+        if key != "experiments":
+            assert raw[key] == bare[key], key
+
+
+def test_every_setting_is_described():
+    undescribed = []
+
+    def walk(part, where):
+        for key, child in part.get("properties", {}).items():
+            if "description" not in child:
+                undescribed.append(f"{where}.{key}")
+            walk(child, f"{where}.{key}")
+
+    walk(schema(), "config")
+    for name, part in schema()["$defs"].items():
+        walk(part, name)
+    assert undescribed == []
+
+
+def test_the_schema_and_the_code_agree_on_settings_and_defaults():
+    settings = complete_experiment({}, "test")
+    assert Encoding(**settings["encoding"]) == Encoding()
+    assert Augmentation(**settings["augmentation"]) == Augmentation()
+    choices = schema()["$defs"]["encoding"]["properties"]["representation"]["enum"]
+    assert choices == list(REPRESENTATIONS)

@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+from scipy import signal
+
+from tap2key.represent import (
+    ONSET_SAMPLE,
+    REPRESENTATIONS,
+    WINDOW_RATE,
+    WINDOW_SAMPLES,
+    Encoding,
+    encode_windows,
+    highpass,
+    interleave,
+)
+
+RATES = [8_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000]
+
+
+@pytest.fixture(scope="module")
+def noise():
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((3, 8, WINDOW_SAMPLES)).astype(np.float32)
+
+
+def impulses(channel_signs=(1,) * 8):
+    windows = np.zeros((1, 8, WINDOW_SAMPLES), np.float32)
+    windows[0, :, ONSET_SAMPLE] = channel_signs
+    return windows
+
+
+def frames(flat, encoding):
+    """Back to [n, channels, frames]."""
+    return flat.reshape(len(flat), -1, encoding.channels).transpose(0, 2, 1)
+
+
+def test_interleave_is_column_major_reshape_of_each_window(noise):
+    for window, flat in zip(noise, interleave(noise), strict=True):
+        np.testing.assert_array_equal(flat, window.reshape(-1, order="F"))
+
+
+@pytest.mark.parametrize(
+    ("name", "by_hand"),
+    [
+        ("interleave", lambda w: [w[c, t] for t in range(w.shape[1]) for c in range(8)]),
+        ("stack", lambda w: [w[c, t] for c in range(8) for t in range(w.shape[1])]),
+        ("average", lambda w: [sum(w[:, t]) / 8 for t in range(w.shape[1])]),
+        ("max_abs", lambda w: [max(abs(v) for v in w[:, t]) for t in range(w.shape[1])]),
+        ("top", lambda w: [w[c, t] for t in range(w.shape[1]) for c in (4, 5, 6, 7)]),
+        ("bottom", lambda w: [w[c, t] for t in range(w.shape[1]) for c in (0, 1, 2, 3)]),
+    ],
+)
+def test_each_representation_by_hand(noise, name, by_hand):
+    short = noise[:, :, :50]
+    for window, flat in zip(short, REPRESENTATIONS[name](short), strict=True):
+        np.testing.assert_allclose(flat, by_hand(window), rtol=1e-5, atol=1e-6)
+
+
+def test_nothing_is_changed_at_the_recordings_own_rate(noise):
+    flat = encode_windows(noise, Encoding(sample_rate=WINDOW_RATE))
+    assert flat.dtype == np.float32
+    np.testing.assert_array_equal(flat, interleave(noise))
+
+
+def test_8192_samples_become_1366_at_16_khz(noise):
+    assert encode_windows(noise, Encoding()).shape == (3, 8 * 1366)
+    assert encode_windows(noise, Encoding("average")).shape == (3, 1366)
+    assert encode_windows(noise, Encoding("top")).shape == (3, 4 * 1366)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
+def test_a_tone_below_the_new_nyquist_stays_and_one_above_goes(rate):
+    times = np.arange(WINDOW_SAMPLES) / WINDOW_RATE
+    inner = slice(rate // 100, -rate // 100)  # away from the filter's edges
+    for tone, gain in ((0.2 * rate, 1.0), (0.75 * rate, 0.0)):
+        window = np.broadcast_to(np.sin(2 * np.pi * tone * times), (1, 8, WINDOW_SAMPLES))
+        flat = encode_windows(window, Encoding("average", rate))[0]
+        expected = gain * np.sin(2 * np.pi * tone * np.arange(len(flat)) / rate)
+        np.testing.assert_allclose(flat[inner], expected[inner], atol=0.02)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("crop", [None, (2, 4), (0.5, 30), (0, 1), (1000, 1000)])
+@pytest.mark.parametrize("representation", ["interleave", "max_abs", "bottom"])
+def test_an_impulse_at_the_onset_lands_on_the_onset_frame(rate, crop, representation):
+    encoding = Encoding(representation, rate, crop)
+    flat = encode_windows(impulses(), encoding)
+    windows = frames(flat, encoding)
+    assert (np.abs(windows[0]).argmax(axis=1) == encoding.onset_frame).all()
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_crop_keeps_what_it_says_of_the_same_samples(noise, rate):
+    whole = frames(encode_windows(noise, Encoding(sample_rate=rate)), Encoding())
+    cropped = Encoding(sample_rate=rate, crop_ms=(2, 4))
+    part = frames(encode_windows(noise, cropped), cropped)
+    assert part.shape[2] == pytest.approx(0.006 * rate, abs=1)
+    first = round(ONSET_SAMPLE * rate / WINDOW_RATE) - cropped.onset_frame
+    np.testing.assert_array_equal(part, whole[:, :, first : first + part.shape[2]])
+
+
+def test_a_crop_wider_than_the_window_keeps_all_of_it(noise):
+    wide = encode_windows(noise, Encoding(crop_ms=(1000, 1000)))
+    np.testing.assert_array_equal(wide, encode_windows(noise, Encoding()))
+
+
+def test_top_and_bottom_take_their_microphones():
+    windows = np.zeros((1, 8, WINDOW_SAMPLES), np.float32)
+    windows += np.arange(8)[None, :, None]
+    for name, channels in (("bottom", [0, 1, 2, 3]), ("top", [4, 5, 6, 7])):
+        encoding = Encoding(name, WINDOW_RATE)
+        flat = encode_windows(windows, encoding)
+        assert flat[0, :4].tolist() == channels
+        assert encoding.channels == 4
+
+
+def test_the_high_pass_takes_hum_away_and_leaves_the_tap():
+    times = np.arange(WINDOW_SAMPLES) / WINDOW_RATE
+    hum = np.broadcast_to(np.sin(2 * np.pi * 50 * times + 0.3), (1, 8, WINDOW_SAMPLES))
+    tap = np.broadcast_to(np.sin(2 * np.pi * 2000 * times), (1, 8, WINDOW_SAMPLES))
+    inner = slice(WINDOW_SAMPLES // 2, None)
+    hushed = highpass(hum.astype(np.float32), 200, WINDOW_RATE)[..., inner]
+    kept = highpass(tap.astype(np.float32), 200, WINDOW_RATE)[..., inner]
+    assert 20 * np.log10(hushed.std() / hum[..., inner].std()) < -20
+    assert abs(20 * np.log10(kept.std() / tap[..., inner].std())) < 0.5
+
+
+def test_the_high_pass_is_butterworths_and_puts_nothing_before_the_onset():
+    filtered = highpass(impulses(), 150, WINDOW_RATE)
+    assert (filtered[..., :ONSET_SAMPLE] == 0).all()
+    response = np.fft.rfft(filtered[0, 0, ONSET_SAMPLE:].astype(float), 96_000)
+    numerator, denominator = signal.butter(2, 150, "highpass", fs=WINDOW_RATE)
+    at = np.array([300, 1000, 5000])
+    _, expected = signal.freqz(numerator, denominator, worN=at, fs=WINDOW_RATE)
+    np.testing.assert_allclose(np.abs(response[at]), np.abs(expected), rtol=0.01)
+
+
+def test_the_high_pass_starts_without_a_jump_from_a_constant_offset():
+    offset = np.full((1, 8, WINDOW_SAMPLES), 0.25, np.float32)
+    # −60 dB: single precision. Without its steady state the filter would start at 0.25.
+    assert np.abs(highpass(offset, 150, WINDOW_RATE)).max() < 2.5e-4
+
+
+def test_the_encoding_applies_its_high_pass_before_resampling(noise):
+    encoding = Encoding(sample_rate=16_000, highpass_hz=150)
+    expected = encode_windows(highpass(noise, 150, WINDOW_RATE), Encoding())
+    np.testing.assert_array_equal(encode_windows(noise, encoding), expected)
