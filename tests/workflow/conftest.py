@@ -12,6 +12,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SMALL_RUN = (
+    "--profile",
+    "profiles/local",
+    "--configfile",
+    "small.yaml",
+    "--set-threads",
+    "train=1",
+)
 WORKFLOW_PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
 
 
@@ -27,6 +35,17 @@ class Run:
         """Jobs per rule, from the table that Snakemake prints."""
         counted = re.findall(r"^(\S+) +(\d+)$", self.text, flags=re.M)
         return {name: int(count) for name, count in counted if name != "total"}
+
+    @property
+    def planned(self) -> dict[str, list[dict[str, str]]]:
+        """The wildcards of every job, by rule, from what a dry run prints of each job."""
+        found: dict[str, list[dict[str, str]]] = {}
+        for block in re.split(r"^(?:local)?rule ", self.text, flags=re.M)[1:]:
+            name = block.split(":", 1)[0]
+            line = re.search(r"^ +wildcards: (.*)$", block, flags=re.M)
+            pairs = line[1].split(", ") if line else []
+            found.setdefault(name, []).append(dict(pair.split("=", 1) for pair in pairs))
+        return found
 
     @property
     def error(self) -> str:
@@ -73,8 +92,26 @@ def make_session(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def copy_of_workflow(tmp_path: Path) -> Path:
-    """The workflow's own files, to be edited, under a path that is hard to quote."""
-    root = tmp_path / "Bob's \"work\" für später"
+    """The workflow's own files, under a path that is hard to quote."""
+    return copy_workflow(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the workflow in which a small simulated study was run to its end.
+
+    Tests may edit it if they put back what they changed.
+    """
+    root = copy_workflow(tmp_path_factory.mktemp("finished"))
+    shutil.copy(ROOT / "tests" / "workflow" / "small.yaml", root / "small.yaml")
+    run = snakemake(root, SMALL_RUN, root)
+    assert run.status == 0, run.text[-5000:]
+    return root
+
+
+def copy_workflow(parent: Path) -> Path:
+    """Copy Snakefile, workflow, configuration, profiles and environments."""
+    root = parent / 'Bob\'s "work" für später'
     root.mkdir()
     for part in WORKFLOW_PARTS:
         source = ROOT / part

@@ -146,9 +146,7 @@ def test_a_bad_configuration_is_one_line_before_any_job(tmp_path, make_session, 
 
 
 def test_the_demo_shows_its_whole_dag_from_a_clean_checkout(copy_of_workflow):
-    run = snakemake(
-        copy_of_workflow, ["--profile", "profiles/demo", "-n"], root=copy_of_workflow
-    )
+    run = snakemake(copy_of_workflow, ["--profile", "profiles/demo", "-n"], root=copy_of_workflow)
     assert run.status == 0, run.text
     simulated = [name for name in run.jobs if name.startswith("simulate_")]
     assert len(simulated) == run.jobs["segment"]

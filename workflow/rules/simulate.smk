@@ -7,6 +7,8 @@ for planned in PLAN.simulated:
     rule:
         name:
             f"simulate_{planned.participant}_{planned.session}"
+        input:
+            difficulty=PLAN.difficulty,
         output:
             recordings=[study / "01.acoustic" / r.name for r in planned.recordings],
             touches=study / "02.neonode" / planned.touch_file,

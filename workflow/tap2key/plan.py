@@ -21,6 +21,7 @@ from tap2key.study import (
     write_manifest,
 )
 
+SHIPPED_DIFFICULTY = Path(__file__).parent / "simulate" / "difficulty.yaml"
 FOREST_KINDS = ("gcc_phat_forest", "level_forest")
 FEWEST_PARTICIPANTS = 2
 
@@ -128,6 +129,11 @@ class Plan:
             return []
         people = {r.participant for r in self.recordings}
         return [s for s in plan_study(self.config["simulate"]) if s.participant in people]
+
+    @property
+    def difficulty(self) -> str:
+        """Path of the file that fixes how difficult the simulated study is."""
+        return self.config["simulate"]["difficulty"] or str(SHIPPED_DIFFICULTY)
 
     def simulate_options(self, session: PlannedSession) -> list[str]:
         """The simulate stage's arguments for one session."""

@@ -1,0 +1,146 @@
+"""A small simulated study through every stage, against the simulator's truth."""
+
+import csv
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest import SMALL_RUN, snakemake
+from sklearn.metrics import accuracy_score, f1_score
+
+PEOPLE = ["Chen", "Maria", "Tony"]
+EXPERIMENTS = ["aligned-48000", "level-forest"]
+RUNS = [(experiment, person) for experiment in EXPERIMENTS for person in PEOPLE]
+
+
+def table(path):
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle, delimiter="\t"))
+
+
+def taps_of(finished, person):
+    folders = sorted((finished / "results" / "taps" / person).iterdir())
+    return pd.concat([pd.read_parquet(f / "taps.parquet") for f in folders], ignore_index=True)
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_taps_carry_the_key_of_the_touch_that_made_them(finished, person):
+    truth = pd.concat(
+        pd.read_parquet(p)
+        for p in (finished / "results" / "simulated" / "truth").glob(f"{person}_*/taps.parquet")
+    )
+    right = found = 0
+    labelled = taps_of(finished, person).dropna(subset="label")
+    for recording, taps in labelled.groupby("recording"):
+        true = truth[truth.recording == recording].sort_values("time_s")
+        nearest = np.abs(true.time_s.to_numpy()[:, None] - taps.time_s.to_numpy()).argmin(axis=0)
+        found += len(taps)
+        right += (true.touch_label.to_numpy()[nearest] == taps.label.to_numpy()).sum()
+    assert found >= 0.95 * truth.touched.sum()
+    assert right >= 0.99 * found
+
+
+@pytest.mark.parametrize(("experiment", "person"), RUNS)
+def test_every_labelled_tap_of_the_held_out_participant_is_scored_once(
+    finished, experiment, person
+):
+    folder = finished / "results" / "evaluations" / experiment / person / "seed-0"
+    predictions = pq.read_table(folder / "predictions.parquet")
+    labels = predictions.schema.metadata[b"labels"].decode().split("\t")
+    frame = predictions.to_pandas()
+    identity = ["participant", "session", "recording", "tap"]
+    taps = taps_of(finished, person).dropna(subset="label")
+    expected = taps.set_index(identity).label
+    assert frame.set_index(identity).truth.to_dict() == expected.to_dict()
+    chances = np.stack(frame.probabilities)
+    assert np.allclose(chances.sum(axis=1), 1, atol=1e-5)
+    assert (np.array(labels)[chances.argmax(axis=1)] == frame.prediction).all()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["accuracy"] == pytest.approx(accuracy_score(frame.truth, frame.prediction))
+    macro = f1_score(
+        frame.truth, frame.prediction, labels=frame.truth.unique(), average="macro", zero_division=0
+    )
+    assert metrics["macro_f1"] == pytest.approx(macro)
+    counts = pd.read_csv(folder / "confusion.tsv", sep="\t", index_col=0, quoting=3)
+    assert counts.to_numpy().sum() == len(frame)
+    assert np.trace(counts.to_numpy()) == (frame.truth == frame.prediction).sum()
+
+
+@pytest.mark.parametrize(("experiment", "person"), RUNS)
+def test_the_held_out_participant_touches_nothing(finished, experiment, person):
+    fold = finished / "results" / "folds" / experiment / person / "seed-0"
+    train, validation = (
+        pd.read_parquet(fold / f"{side}.parquet") for side in ("train", "validation")
+    )
+    others = set(PEOPLE) - {person}
+    assert set(train.participant) == others
+    assert set(validation.participant) <= others
+    sessions = [set(zip(f.participant, f.session, strict=True)) for f in (train, validation)]
+    assert not sessions[0] & sessions[1]
+    model = finished / "results" / "models" / experiment / person / "seed-0"
+    assert json.loads((model / "tap2key.json").read_text())["trained_on"] == sorted(others)
+    assert person not in (model / "provenance.json").read_text().replace(
+        f"folds/{experiment}/{person}/", ""
+    )
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_models_load_with_stock_transformers_and_hold_no_pickle(finished, person):
+    from transformers import pipeline
+
+    model = finished / "results" / "models" / "aligned-48000" / person / "seed-0"
+    assert not [p.name for p in model.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl")]
+    classify = pipeline("audio-classification", model=str(model), top_k=34)
+    tap = np.random.default_rng(0).standard_normal(8 * 288).astype(np.float32)
+    answer = classify({"raw": tap, "sampling_rate": 48_000})
+    assert len(answer) == 34
+    assert sum(entry["score"] for entry in answer) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_summary_is_the_mean_over_participants(finished):
+    for experiment in EXPERIMENTS:
+        rows = table(finished / "results" / "summary" / experiment / "participants.tsv")
+        assert [row["participant"] for row in rows] == [*PEOPLE, "mean"]
+        scores = [
+            json.loads(
+                (
+                    finished / "results/evaluations" / experiment / person / "seed-0/metrics.json"
+                ).read_text()
+            )["macro_f1"]
+            for person in PEOPLE
+        ]
+        assert float(rows[-1]["macro_f1"]) == pytest.approx(np.mean(scores), abs=1e-4)
+    compared = table(finished / "results" / "summary" / "experiments.tsv")
+    assert [row["experiment"] for row in compared] == EXPERIMENTS
+
+
+def test_every_job_left_a_log_and_a_benchmark(finished):
+    results = finished / "results"
+    logs = {p.relative_to(results / "logs").with_suffix("") for p in results.glob("logs/**/*.log")}
+    benchmarks = {
+        p.relative_to(results / "benchmarks").with_suffix("")
+        for p in results.glob("benchmarks/**/*.tsv")
+    }
+    assert len(logs) == 6 + 6 + 2 * 3 + 4 * 6 - 6 + 2 + 1
+    assert logs == benchmarks
+
+
+def test_nothing_half_written_and_no_checkpoint_is_left(finished):
+    assert list((finished / "results").rglob(".tmp-*")) == []
+    assert [p for p in (finished / "results" / "checkpoints").iterdir() if p.is_dir()] == []
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    run = snakemake(finished, SMALL_RUN, finished)
+    assert run.status == 0
+    assert "Nothing to be done" in run.text
+
+
+def test_the_report_holds_every_picture(finished):
+    report = finished / "results" / "report.html"
+    text = report.read_text(encoding="utf-8")
+    for experiment, person in RUNS:
+        assert f"{experiment}/{person}/seed-0/confusion.png" in text
+    assert "http://" not in text.replace("http://www.w3.org", "")

@@ -1,0 +1,81 @@
+"""What reruns after a change, and what does not."""
+
+import os
+from contextlib import contextmanager
+
+from conftest import SMALL_RUN, snakemake
+
+
+def planned(finished):
+    run = snakemake(finished, [*SMALL_RUN, "-n"], finished)
+    assert run.status == 0, run.text
+    return run.planned
+
+
+@contextmanager
+def edited(path, old, new):
+    before = path.read_bytes()
+    text = before.decode()
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+
+
+def test_touching_a_recording_spares_the_model_that_holds_its_participant_out(finished):
+    wav = next((finished / "results" / "simulated" / "study").glob("Maria_*/01.acoustic/*.wav"))
+    before = wav.stat()
+    os.utime(wav)
+    try:
+        jobs = planned(finished)
+    finally:
+        os.utime(wav, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert [job["participant"] for job in jobs["segment"]] == ["Maria"]
+    assert len(jobs["segment"]) == 1
+    assert {job["participant"] for job in jobs["encode"]} == {"Maria"}
+    for rule in ("fold", "train", "baseline"):
+        assert {job["fold"] for job in jobs[rule]} == {"Chen", "Tony"}, rule
+    assert {job["fold"] for job in jobs["evaluate"]} == {"Chen", "Maria", "Tony"}
+    assert not any(rule.startswith("simulate") for rule in jobs)
+
+
+def test_comments_docstrings_and_layout_rerun_nothing(finished):
+    package = finished / "workflow" / "tap2key"
+    with (
+        edited(package / "represent.py", "CHANNELS = 8", "# eight of them\n\nCHANNELS = 8"),
+        edited(package / "train.py", '"""Stage `train`', '"""The stage `train`'),
+        edited(package / "detect.py", '"""', '"""Now: '),
+    ):
+        assert planned(finished) == {}
+
+
+def test_a_line_of_represent_reruns_from_encode(finished):
+    package = finished / "workflow" / "tap2key"
+    with edited(package / "represent.py", "HIGHPASS_ORDER = 2", "HIGHPASS_ORDER = 3"):
+        jobs = planned(finished)
+    assert set(jobs) == {
+        *("encode", "fold", "train", "baseline"),
+        *("evaluate", "summarize", "compare", "all"),
+    }
+    assert len(jobs["encode"]) == 6
+
+
+def test_a_setting_reruns_what_depends_on_it(finished):
+    with edited(finished / "small.yaml", "epochs: 6", "epochs: 7"):
+        jobs = planned(finished)
+    assert set(jobs) == {"train", "evaluate", "summarize", "compare", "all"}
+    assert {job["experiment"] for job in jobs["evaluate"]} == {"aligned-48000"}
+
+
+def test_a_lost_model_is_made_again_and_nothing_before_it(finished):
+    model = finished / "results" / "models" / "level-forest" / "Tony" / "seed-0"
+    hidden = model.with_name("hidden")
+    model.rename(hidden)
+    try:
+        jobs = planned(finished)
+    finally:
+        hidden.rename(model)
+    assert jobs["baseline"] == [{"experiment": "level-forest", "fold": "Tony", "seed": "0"}]
+    assert set(jobs) == {"baseline", "evaluate", "summarize", "compare", "all"}
