@@ -61,6 +61,10 @@ def main(args: argparse.Namespace) -> None:
             raise Tap2keyError(
                 f"{dataset.folder}: is the held-out participant; leave it out of --datasets"
             )
+    people = [dataset.participant for dataset in opened]
+    for participant in people:
+        if people.count(participant) > 1:
+            raise Tap2keyError(f"--datasets: {participant}'s is given twice; name each once")
     identity, labels = _pooled(opened)
     by, validating = choose_validation(
         identity["participant"].to_numpy(zero_copy_only=False),
@@ -126,7 +130,8 @@ def choose_validation(
         sessions: [rows].
         by: `participant` or `session`; turned into `session` when the study, the held-out
             participant included, has fewer than four people.
-        share: of the participants or sessions, rounded, at least one.
+        share: of the participants or sessions, rounded; at least one, and where there are several
+            not all of them.
         seed: of the draw.
 
     Returns:
@@ -137,7 +142,7 @@ def choose_validation(
         by = "session"
     rng = np.random.default_rng(seed)
     if by == "participant":
-        count = max(1, round(share * len(people)))
+        count = _count(share, len(people))
         return by, np.isin(participants, rng.permutation(people)[:count])
     # One session of each person in turn, so that nobody loses all sessions before others lose any.
     turns: list[tuple[int, str, str]] = []
@@ -145,10 +150,14 @@ def choose_validation(
         own = rng.permutation(np.unique(sessions[participants == person]))
         turns += [(turn + (len(own) == 1), person, name) for turn, name in enumerate(own)]
     turns.sort(key=lambda t: t[0])
-    count = max(1, round(share * len(turns)))
+    count = _count(share, len(turns))
     chosen = {(person, name) for _, person, name in turns[:count]}
     pairs = zip(participants, sessions, strict=True)
     return by, np.array([pair in chosen for pair in pairs])
+
+
+def _count(share: float, among: int) -> int:
+    return max(1, min(round(share * among), among - 1))
 
 
 def _pooled(opened: list[EncodedDataset]) -> tuple[pa.Table, np.ndarray]:

@@ -1,0 +1,181 @@
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made import dataset, fold, people
+
+from tap2key.__main__ import main
+from tap2key.dataset import load_fold
+from tap2key.files import read_json
+from tap2key.fold import choose_validation
+
+
+@pytest.fixture(scope="module")
+def five(tmp_path_factory):
+    root = tmp_path_factory.mktemp("five")
+    return people(root, ["Ana", "Bo", "Chen", "Dee", "Eve"], taps=36, rare=1)
+
+
+def study(sizes):
+    """Rows of a study with sizes[p][s] taps in session s of person p."""
+    rows = [
+        (f"p{person}", f"s{session}")
+        for person, sessions in enumerate(sizes)
+        for session, count in enumerate(sessions)
+        for _ in range(count)
+    ]
+    return np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
+
+
+SIZES = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=4), min_size=1, max_size=7)
+
+
+@settings(max_examples=200, deadline=None)
+@given(SIZES, st.sampled_from(["participant", "session"]), st.floats(0.01, 0.99), st.integers(0, 9))
+def test_validation_is_always_whole_participants_or_whole_sessions(sizes, asked, share, seed):
+    participants, sessions = study(sizes)
+    by, chosen = choose_validation(participants, sessions, asked, share, [seed])
+    assert by == ("session" if len(sizes) < 3 else asked)
+    groups = {}
+    for person, session, validates in zip(participants, sessions, chosen, strict=True):
+        key = person if by == "participant" else (person, session)
+        groups.setdefault(key, set()).add(bool(validates))
+    assert all(len(values) == 1 for values in groups.values())
+    count = sum(values == {True} for values in groups.values())
+    assert count >= 1
+    if len(groups) > 1:
+        assert count == min(max(1, round(share * len(groups))), len(groups) - 1)
+    again = choose_validation(participants, sessions, asked, share, [seed])
+    assert again[0] == by
+    np.testing.assert_array_equal(again[1], chosen)
+
+
+def test_nobody_loses_all_sessions_before_the_others_lose_one():
+    participants, sessions = study([[5, 5, 5]] * 4)
+    for seed in range(20):
+        _, chosen = choose_validation(participants, sessions, "session", 1 / 3, [seed])
+        for person in range(4):
+            assert chosen[participants == f"p{person}"].sum() == 5
+
+
+def test_the_draw_depends_on_the_seed():
+    participants, sessions = study([[1]] * 10)
+    draws = {
+        tuple(choose_validation(participants, sessions, "participant", 0.2, [seed])[1])
+        for seed in range(20)
+    }
+    assert len(draws) > 5
+
+
+def rows_of(folder, name):
+    return pq.read_table(folder / f"{name}.parquet").to_pylist()
+
+
+def people_in(rows):
+    return {row["participant"] for row in rows}
+
+
+def test_validation_by_participant_holds_out_whole_people(five, tmp_path):
+    folder, _ = fold(tmp_path / "f", five, "Bo", ["--validation-share", "0.5"])
+    train, validation = rows_of(folder, "train"), rows_of(folder, "validation")
+    assert len(people_in(validation)) == 2
+    assert people_in(train) | people_in(validation) == {"Ana", "Chen", "Dee", "Eve"}
+    assert people_in(train).isdisjoint(people_in(validation))
+    assert list(train[0]) == ["participant", "session", "recording", "tap"]
+
+
+def test_validation_by_session_keeps_sessions_whole(five, tmp_path):
+    folder, _ = fold(
+        tmp_path / "f", five, "Bo", ["--validation-by", "session", "--validation-share", "0.5"]
+    )
+    pairs = [
+        {(row["participant"], row["session"]) for row in rows_of(folder, name)}
+        for name in ("train", "validation")
+    ]
+    assert len(pairs[1]) == 4
+    assert pairs[0].isdisjoint(pairs[1])
+    assert {p for p, _ in pairs[0]} == {p for p, _ in pairs[1]} == set(five) - {"Bo"}
+
+
+def test_a_study_of_three_validates_on_sessions(five, tmp_path):
+    three = {name: five[name] for name in ("Ana", "Bo", "Chen")}
+    about = read_json(fold(tmp_path / "three", three, "Ana")[0] / "fold.json")
+    assert about["validation_by"] == "session"
+    four = {name: five[name] for name in ("Ana", "Bo", "Chen", "Dee")}
+    about = read_json(fold(tmp_path / "four", four, "Ana")[0] / "fold.json")
+    assert about["validation_by"] == "participant"
+
+
+def test_a_fold_says_what_it_holds(five, tmp_path):
+    folder, training = fold(tmp_path / "f", five, "Eve")
+    about = read_json(folder / "fold.json")
+    assert about["held_out"] == "Eve"
+    assert sorted(about["fingerprints"]) == ["Ana", "Bo", "Chen", "Dee"]
+    parts = load_fold(folder, training)
+    counts = about["class_counts"]
+    for name, part in (("train_as_seen", parts["train"]), ("validation", parts["validation"])):
+        found = np.bincount(part["label"][:], minlength=3).tolist()
+        assert list(counts[name].values()) == found
+    seen = set(counts["train_as_seen"].values())
+    assert seen == {max(counts["train"].values())}
+    assert sum(counts["train"].values()) == about["taps"]["train"]
+    assert about["taps"]["validation"] == len(parts["validation"])
+    unique = {(r["participant"], r["session"], r["tap"]) for r in rows_of(folder, "train")}
+    assert len(unique) == about["taps"]["train"] < len(parts["train"])
+    assert about["validation"] == sorted(map(list, set(_sessions(parts["validation"]))))
+
+
+def _sessions(data):
+    return list(zip(data["participant"][:], data["session"][:], strict=True))
+
+
+def test_the_same_seed_gives_the_same_fold_and_folds_differ(five, tmp_path):
+    first, _ = fold(tmp_path / "1", five, "Ana", ["--seed", "4"])
+    again, _ = fold(tmp_path / "2", five, "Ana", ["--seed", "4"])
+    assert rows_of(first, "train") == rows_of(again, "train")
+    assert rows_of(first, "validation") == rows_of(again, "validation")
+    drawn = set()
+    for seed in range(5, 11):
+        other, _ = fold(tmp_path / f"s{seed}", five, "Ana", ["--seed", seed])
+        drawn |= people_in(rows_of(other, "validation"))
+    assert len(drawn) > 1
+
+
+def test_oversampling_can_be_switched_off(five, tmp_path):
+    folder, training = fold(tmp_path / "f", five, "Ana", ["--no-oversample"])
+    about = read_json(folder / "fold.json")
+    assert about["class_counts"]["train"] == about["class_counts"]["train_as_seen"]
+    train = load_fold(folder, training)["train"]
+    assert len(set(zip(train["participant"][:], train["tap"][:], strict=True))) == len(train)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "given", "options", "message"),
+    [
+        ("Ana", ["Ana", "Bo", "Chen"], [], "is the held-out participant; leave it out"),
+        ("Ana", ["Bo", "Chen", "Dee"], ["--validation-share", "1"], "must be between 0 and 1"),
+        ("Ana", ["Bo", "Bo", "Chen"], [], "given twice"),
+    ],
+)
+def test_a_fold_that_would_leak_is_refused(
+    five, tmp_path, capsys, held_out, given, options, message
+):
+    status = main(
+        [
+            *("fold", "--held-out", held_out, "--output", str(tmp_path / "f")),
+            *("--datasets", *(str(five[name]) for name in given), *options),
+        ]
+    )
+    assert status == 1
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_session_is_too_few_to_train_and_validate_on(tmp_path, capsys):
+    only = dataset(tmp_path / "Bo", "Bo", [0, 1, 2, 0], sessions=["s1"])
+    status = main(
+        ["fold", "--held-out", "Ana", "--datasets", str(only), "--output", str(tmp_path / "f")]
+    )
+    assert status == 1
+    assert "fold Ana: the other participants have only one session" in capsys.readouterr().err
