@@ -8,6 +8,8 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSe
 
 from tap2key.errors import Tap2keyError
 
+NAMED_BY_KEYBOARD = ("num_labels", "id2label", "label2id")
+
 
 def build_model(
     checkpoint: str | None, shape: Mapping[str, Any], labels: Sequence[str], input_length: int
@@ -31,7 +33,7 @@ def build_model(
         "label2id": {label: index for index, label in enumerate(labels)},
     }
     if checkpoint is None:
-        model = Wav2Vec2ForSequenceClassification(_config(**shape, **names))
+        model = _from_shape(shape, names)
     else:
         model = _from_checkpoint(checkpoint, shape, labels, names)
     frames = int(model._get_feat_extract_output_lengths(input_length))
@@ -56,16 +58,24 @@ def build_extractor(sample_rate: int) -> Wav2Vec2FeatureExtractor:
     )
 
 
-def _config(**settings: Any) -> Wav2Vec2Config:
+def _from_shape(
+    shape: Mapping[str, Any], names: Mapping[str, Any]
+) -> Wav2Vec2ForSequenceClassification:
     try:
-        return Wav2Vec2Config(**settings)
-    except (TypeError, ValueError) as error:
-        raise Tap2keyError(f"model.shape: {' '.join(str(error).split())}") from None
+        return Wav2Vec2ForSequenceClassification(Wav2Vec2Config(**shape, **names))
+    except Exception as error:  # of many types; only the shape can be at fault
+        raise Tap2keyError(f"model.shape: {_one_line(error)}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _check_settings(shape: Mapping[str, Any]) -> None:
     known = set(Wav2Vec2Config().to_dict())
     for key in shape:
+        if key in NAMED_BY_KEYBOARD:
+            raise Tap2keyError(f"model.shape: {key!r} comes from the keyboard; leave it out")
         if key not in known:
             raise Tap2keyError(f"model.shape: Wav2Vec2Config has no setting {key!r}; see its docs")
 
@@ -91,3 +101,7 @@ def _from_checkpoint(
         )
         reason = str(error).splitlines()[0]
         raise Tap2keyError(f"model.checkpoint {checkpoint}: {reason}; {advice}") from None
+    except Tap2keyError:
+        raise
+    except Exception as error:  # of many types; the checkpoint is readable, so it is the shape
+        raise Tap2keyError(f"model.shape: {_one_line(error)}") from None

@@ -1,0 +1,133 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from made import LABELS, SHAPE
+from transformers import (
+    AutoFeatureExtractor,
+    AutoModelForAudioClassification,
+    Trainer,
+    TrainingArguments,
+    Wav2Vec2Config,
+    Wav2Vec2Model,
+)
+
+from tap2key.errors import Tap2keyError
+from tap2key.model import build_extractor, build_model
+from tap2key.represent import interleave
+
+LENGTH = 512
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return build_model(None, SHAPE, LABELS, LENGTH).eval()
+
+
+@pytest.fixture(scope="module")
+def saved(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    model.save_pretrained(folder)
+    build_extractor(48_000).save_pretrained(folder)
+    return folder
+
+
+def test_the_aligned_stem_is_an_eight_channel_convolution(model):
+    """Kernel 8k and stride 8s over interleaved channels are kernel k and stride s over eight."""
+    rng = np.random.default_rng(0)
+    windows = rng.standard_normal((4, 8, LENGTH // 8)).astype(np.float32)
+    stem = model.wav2vec2.feature_extractor.conv_layers[0].conv
+    kernel, stride = SHAPE["conv_kernel"][0] // 8, SHAPE["conv_stride"][0] // 8
+    assert (stem.kernel_size, stem.stride) == ((8 * kernel,), (8 * stride,))
+    spread = stem.weight.reshape(-1, kernel, 8).permute(0, 2, 1)
+    with torch.no_grad():
+        aligned = stem(torch.from_numpy(interleave(windows))[:, None])
+        expected = torch.nn.functional.conv1d(torch.from_numpy(windows), spread, stride=stride)
+    torch.testing.assert_close(aligned, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_classifier_has_one_output_per_key_by_name(model):
+    assert model(torch.zeros(2, LENGTH)).logits.shape == (2, len(LABELS))
+    assert list(model.config.id2label.values()) == list(LABELS)
+    assert model.config.label2id == {"a": 0, "b": 1, "|": 2}
+
+
+def test_trainer_does_not_scale_its_loss(model, tmp_path):
+    """Trainer would multiply gradients by the accumulation steps of a model that takes kwargs."""
+    assert model.accepts_loss_kwargs is False
+    trainer = Trainer(model, TrainingArguments(str(tmp_path), use_cpu=True, report_to="none"))
+    assert not trainer.model_accepts_loss_kwargs
+
+
+def test_a_saved_model_loads_in_stock_transformers(model, saved):
+    stock = AutoModelForAudioClassification.from_pretrained(saved).eval()
+    extractor = AutoFeatureExtractor.from_pretrained(saved)
+    sound = np.random.default_rng(1).standard_normal(LENGTH).astype(np.float32)
+    batch = extractor(sound, sampling_rate=48_000, return_tensors="pt")
+    assert batch["input_values"].std() == pytest.approx(1, abs=0.01)
+    with torch.no_grad():
+        torch.testing.assert_close(stock(**batch).logits, model(**batch).logits)
+    with pytest.raises(ValueError, match="48000"):
+        extractor(sound, sampling_rate=16_000)
+
+
+def test_a_checkpoint_with_these_labels_goes_on_where_it_was(model, saved):
+    again = build_model(str(saved), {"mask_time_prob": 0.25}, LABELS, LENGTH)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], weight), name
+    assert again.config.mask_time_prob == 0.25
+    assert again.accepts_loss_kwargs is False
+
+
+def test_a_checkpoint_with_other_labels_is_refused(saved):
+    for labels in (("a", "b"), ("a", "b", "c"), ("b", "a", "|")):
+        with pytest.raises(Tap2keyError, match=r"was trained on other labels \(3 of them\)"):
+            build_model(str(saved), {}, labels, LENGTH)
+
+
+def test_a_checkpoint_without_a_classifier_takes_any_labels(tmp_path):
+    body = Wav2Vec2Model(Wav2Vec2Config(**SHAPE))
+    body.save_pretrained(tmp_path)
+    built = build_model(str(tmp_path), {}, ("x", "y"), LENGTH)
+    assert list(built.config.id2label.values()) == ["x", "y"]
+    stem = "feature_extractor.conv_layers.0.conv.weight"
+    assert torch.equal(built.state_dict()[f"wav2vec2.{stem}"], body.state_dict()[stem])
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ({"hidden_sise": 16}, "Wav2Vec2Config has no setting 'hidden_sise'"),
+        ({"conv_stride": [16, 2, 2]}, r"model\.shape: "),
+        ({"num_attention_heads": 3}, r"model\.shape: .*num_heads"),
+        ({"id2label": {0: "z"}}, "'id2label' comes from the keyboard"),
+    ],
+)
+def test_a_shape_that_cannot_be_is_refused_in_one_line(shape, message):
+    with pytest.raises(Tap2keyError, match=message) as error:
+        build_model(None, {**SHAPE, **shape}, LABELS, LENGTH)
+    assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_with_an_impossible_change_is_refused(saved):
+    for shape in ({"num_attention_heads": 3}, {"hidden_size": 32}):
+        with pytest.raises(Tap2keyError, match=r"model\."):
+            build_model(str(saved), shape, LABELS, LENGTH)
+
+
+def test_inputs_too_short_for_one_frame_are_refused():
+    # 64 values, then 3 frames of stride 16: 96 values give one frame, fewer none.
+    assert build_model(None, SHAPE, LABELS, 96)(torch.zeros(1, 96)).logits.shape == (1, 3)
+    with pytest.raises(Tap2keyError, match="inputs of 95 values give no frame; keep more"):
+        build_model(None, SHAPE, LABELS, 95)
+
+
+def test_an_unreadable_checkpoint_is_named_in_one_line(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "wav2vec2"}))
+    for checkpoint in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(Tap2keyError, match=r"model\.checkpoint .*: ") as error:
+            build_model(str(checkpoint), {}, LABELS, LENGTH)
+        assert "\n" not in str(error.value)
+        assert str(checkpoint) in str(error.value)
