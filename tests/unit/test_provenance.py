@@ -23,6 +23,7 @@ def package(tmp_path, monkeypatch):
 def _forget():
     provenance.code_hash.cache_clear()
     provenance._parsed.cache_clear()
+    provenance._dumped.cache_clear()
 
 
 def hash_of(module):

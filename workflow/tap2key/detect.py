@@ -1,6 +1,5 @@
 """Find taps in a recording: where the energy of all channels rises suddenly, and its onset."""
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ BEFORE_GAP_HOPS = 6
 NOISE_QUANTILE = 0.3
 # Digital silence: below the quantisation noise of 24 bits.
 SILENCE = 1e-15
+NOISE_EVERY = 4
 NOISE_SPAN_S = 7
 STRETCH_S = 16
 MARGIN_S = 4
@@ -173,19 +173,16 @@ def _level_over_noise(energy: np.ndarray) -> np.ndarray:
     """Short-time energy over the channel's noise floor nearby, mean over channels: → [hops]."""
     level = _moving_average(energy, SMOOTH_HOPS)
     seconds = max(1, len(level) // HOPS_PER_S)
-    edges = np.linspace(0, len(level), seconds + 1).astype(int)
-    floors = np.stack(
-        [
-            np.quantile(level[first:last:4], NOISE_QUANTILE, axis=0)
-            for first, last in itertools.pairwise(edges)
-        ]
-    )
+    each = len(level) // seconds
+    pieces = level[: seconds * each].reshape(seconds, each, -1)[:, ::NOISE_EVERY].swapaxes(1, 2)
+    rank = round(NOISE_QUANTILE * (pieces.shape[2] - 1))
+    floors = np.partition(pieces, rank, axis=2)[:, :, rank]
     half = NOISE_SPAN_S // 2
     floor = np.stack(
         [np.median(floors[max(0, s - half) : s + half + 1], axis=0) for s in range(seconds)]
     )
     floor = np.maximum(floor, SILENCE)
-    middle = (edges[:-1] + edges[1:]) / 2
+    middle = (np.arange(seconds) + 0.5) * each
     hops = np.arange(len(level))
     ratio = np.zeros(len(level))
     for channel in range(level.shape[1]):
@@ -204,15 +201,15 @@ def _is_sudden(level: np.ndarray) -> np.ndarray:
 
 def _moving_average(values: np.ndarray, hops: int) -> np.ndarray:
     """Centred moving average along the first axis, edges repeated."""
-    padded = np.concatenate(
-        [
-            np.repeat(values[:1], hops // 2 + 1, axis=0),
-            values,
-            np.repeat(values[-1:], hops - hops // 2 - 1, axis=0),
-        ]
-    )
-    total = np.cumsum(padded, axis=0, dtype=np.float64)
-    return (total[hops:] - total[:-hops]) / hops
+    before = np.repeat(values[:1], hops // 2, axis=0)
+    after = np.repeat(values[-1:], hops - hops // 2 - 1, axis=0)
+    padded = np.concatenate([before, values, after])
+    # A running total would need double precision and take longer than these few sums.
+    total = padded[: len(values)].copy()
+    for first in range(1, hops):
+        total += padded[first : first + len(values)]
+    total /= hops
+    return total
 
 
 def _running_maximum(values: np.ndarray, hops: int) -> np.ndarray:

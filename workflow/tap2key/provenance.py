@@ -51,8 +51,7 @@ def code_hash(module: str) -> str:
 
     Comments, docstrings and layout do not count, so editing them reruns nothing.
     """
-    trees = {name: ast.dump(_without_docstrings(name)) for name in _closure(module)}
-    return digest(trees)
+    return digest({name: _dumped(name) for name in _closure(module)})
 
 
 def _source(module: str) -> Path | None:
@@ -68,11 +67,8 @@ def _source(module: str) -> Path | None:
 
 @cache
 def _parsed(module: str) -> ast.Module:
-    return ast.parse(_source(module).read_text(encoding="utf-8"))
-
-
-def _without_docstrings(module: str) -> ast.Module:
-    tree = ast.parse(ast.unparse(_parsed(module)))
+    """A module's syntax tree without its docstrings."""
+    tree = ast.parse(_source(module).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if (
@@ -84,6 +80,11 @@ def _without_docstrings(module: str) -> ast.Module:
         ):
             node.body = body[1:]
     return tree
+
+
+@cache
+def _dumped(module: str) -> str:
+    return ast.dump(_parsed(module))
 
 
 def _closure(module: str) -> set[str]:

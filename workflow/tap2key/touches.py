@@ -81,6 +81,8 @@ def _downs(path: Path) -> set[tuple[datetime, str, float, float]]:
                 "2023-01-27 13:05:22.123; mend or delete the row"
             )
         second, fraction, touch, event, x, y, _ = row.groups()
+        if event != "Down":
+            continue
         try:
             time = datetime.fromisoformat(second).replace(
                 microsecond=int((fraction or "0")[:6].ljust(6, "0"))
@@ -89,6 +91,5 @@ def _downs(path: Path) -> set[tuple[datetime, str, float, float]]:
             raise Tap2keyError(
                 f"{path}, row {number}: {second} is not a time; mend or delete the row"
             ) from None
-        if event == "Down":
-            found.add((time, touch, float(x), float(y)))
+        found.add((time, touch, float(x), float(y)))
     return found
