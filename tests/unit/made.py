@@ -67,18 +67,20 @@ def session(
 
 
 def windows(label_ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Taps whose key is told by the delays between channels: [n, 8, 64] float32.
+    """Taps whose key is told by delays and levels of the channels: [n, 8, 64] float32.
 
-    A burst of noise reaches channel c after c, 7 − c or |c − 3| times 1.5 frames.
+    A click reaches channel c after c, 7 − c or |c − 3| times 1.5 frames, 1 dB softer per frame.
     """
-    delays = np.array([[c, 7 - c, abs(c - 3)] for c in range(8)]).T
+    delays = 1.5 * np.array([[c, 7 - c, abs(c - 3)] for c in range(8)]).T
     times = np.arange(FRAMES) - ENCODING.onset_frame
     frequencies = np.fft.rfftfreq(2 * FRAMES)
     result = np.empty((len(label_ids), 8, FRAMES))
     for row, label in enumerate(label_ids):
-        burst = rng.standard_normal(FRAMES) * np.exp(-np.maximum(times, 0) / 4) * (times >= 0)
-        turned = np.exp(-2j * np.pi * 1.5 * delays[label][:, None] * frequencies)
-        result[row] = np.fft.irfft(np.fft.rfft(burst, 2 * FRAMES) * turned)[:, :FRAMES]
+        click = np.exp(-np.maximum(times, 0)) * (times >= 0) * rng.uniform(0.5, 2)
+        click += 0.2 * rng.standard_normal(FRAMES) * np.exp(-np.abs(times - 3) / 4)
+        turned = np.exp(-2j * np.pi * delays[label][:, None] * frequencies)
+        result[row] = np.fft.irfft(np.fft.rfft(click, 2 * FRAMES) * turned)[:, :FRAMES]
+        result[row] *= 10 ** (-delays[label][:, None] / 20)
     result += 0.02 * rng.standard_normal(result.shape)
     return (0.1 * result).astype(np.float32)
 
@@ -101,17 +103,21 @@ def dataset(
         )
         inputs = made.transpose(0, 2, 1).reshape(len(made), -1)
     count = len(label_ids)
-    identity = pa.table(
+    taps = pa.table(
         {
             "participant": [participant] * count,
             "session": [sessions[row % len(sessions)] for row in range(count)],
             "recording": ["r1"] * count,
             "tap": pa.array(range(count), pa.int32()),
+            "x": pa.array(100.0 * label_ids, pa.float64()),
+            "y": pa.array([900.0] * count, pa.float64()),
+            "x": pa.array(200.0 * label_ids, pa.float32()),
+            "y": pa.array(100.0 * label_ids, pa.float32()),
         }
     )
     folder.mkdir(parents=True)
     fingerprint = digest([participant, seed, label_ids.tolist(), inputs.sum().item()])
-    save_dataset(folder, inputs, label_ids, identity, encoding, labels, fingerprint)
+    save_dataset(folder, inputs, label_ids, taps, encoding, labels, fingerprint)
     return folder
 
 
