@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import dataset, fold, people
+from made import dataset, fold, people, stage
 
 from tap2key.__main__ import main
 from tap2key.dataset import load_fold
@@ -110,7 +110,7 @@ def test_a_study_of_three_validates_on_sessions(five, tmp_path):
 def test_a_fold_says_what_it_holds(five, tmp_path):
     folder, training = fold(tmp_path / "f", five, "Eve")
     about = read_json(folder / "fold.json")
-    assert about["held_out"] == "Eve"
+    assert about["held_out"] == ["Eve"]
     assert sorted(about["fingerprints"]) == ["Ana", "Bo", "Chen", "Dee"]
     parts = load_fold(folder, training)
     counts = about["class_counts"]
@@ -178,4 +178,63 @@ def test_one_session_is_too_few_to_train_and_validate_on(tmp_path, capsys):
         ["fold", "--held-out", "Ana", "--datasets", str(only), "--output", str(tmp_path / "f")]
     )
     assert status == 1
-    assert "fold Ana: the other participants have only one session" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "nothing is left to train on" in said
+    assert "4 taps of 1 sessions" in said
+
+
+def identities_in(folder, name):
+    return {tuple(row.values()) for row in rows_of(folder, name)}
+
+
+def test_a_held_out_session_is_tested_and_its_participant_trains_with_the_others(five, tmp_path):
+    stage(
+        *("fold", "--held-session", "Bo", "s2", "--output", tmp_path / "f", "--datasets"),
+        *five.values(),
+    )
+    test = rows_of(tmp_path / "f", "test")
+    assert {(row["participant"], row["session"]) for row in test} == {("Bo", "s2")}
+    others = rows_of(tmp_path / "f", "train") + rows_of(tmp_path / "f", "validation")
+    assert ("Bo", "s1") in {(row["participant"], row["session"]) for row in others}
+    assert ("Bo", "s2") not in {(row["participant"], row["session"]) for row in others}
+    loaded = load_fold(tmp_path / "f", list(five.values()))
+    assert len(loaded["test"]) == len(test)
+
+
+def test_a_random_split_is_70_15_15_of_each_key_and_of_everybody(five, tmp_path):
+    stage(
+        *("fold", "--random", "--no-oversample", "--output", tmp_path / "f", "--datasets"),
+        *five.values(),
+    )
+    sides = [identities_in(tmp_path / "f", side) for side in ("train", "validation", "test")]
+    everything = set.union(*sides)
+    assert (
+        sum(map(len, sides))
+        == len(everything)
+        == sum(read_json(folder / "encoding.json")["taps"] for folder in five.values())
+    )
+    counts = read_json(tmp_path / "f" / "fold.json")["class_counts"]
+    for label, trained in counts["train"].items():
+        every = trained + counts["validation"][label] + counts["test"][label]
+        assert trained == round(0.7 * every)
+        assert counts["test"][label] == every - round(0.85 * every)
+    assert people_in(rows_of(tmp_path / "f", "test")) == set(five)
+
+
+def test_a_share_of_each_key_trains_and_validation_stays_whole(five, tmp_path):
+    whole, _ = fold(tmp_path / "whole", five, "Ana", ["--no-oversample"])
+    part, _ = fold(tmp_path / "part", five, "Ana", ["--no-oversample", "--share", "0.25"])
+    assert identities_in(part, "validation") == identities_in(whole, "validation")
+    assert identities_in(part, "train") < identities_in(whole, "train")
+    counts = [read_json(f / "fold.json")["class_counts"]["train"] for f in (whole, part)]
+    for label, count in counts[0].items():
+        assert counts[1][label] == max(1, round(0.25 * count))
+
+
+def test_participants_and_sessions_and_chance_exclude_each_other(five, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        stage(
+            *("fold", "--random", "--held-out", "Ana", "--output", tmp_path / "f", "--datasets"),
+            *five.values(),
+        )
+    assert "not allowed with argument" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from tap2key.provenance import code_hash
 try:
     PLAN = plan.make_plan(config, workflow.is_main_process)
     EXPERIMENTS = PLAN.experiments
-    FOLDS = PLAN.folds
+    FOLDS = {name: PLAN.folds(name) for name in EXPERIMENTS}
 except Tap2keyError as error:
     raise WorkflowError(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""Taps of a participant → a dataset; datasets of all but one → that one's fold."""
+"""Taps of a participant → a dataset; datasets → folds."""
 
 
 rule encode:
@@ -45,8 +45,8 @@ rule fold:
         mem_mb=megabytes(2000),
         runtime=minutes(15),
     params:
-        options=lambda w: plan.fold_options(EXPERIMENTS[w.experiment]),
+        options=lambda w: PLAN.fold_options(w.experiment, w.fold),
         code=code_hash("tap2key.fold"),
     shell:
-        "python -m tap2key fold --held-out {wildcards.fold:q} --datasets {input:q}"
-        " --seed {wildcards.seed} --output {output:q} {params.options:q} > {log:q} 2>&1"
+        "python -m tap2key fold {params.options:q} --datasets {input:q} --seed {wildcards.seed}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -4,7 +4,8 @@
 rule evaluate:
     input:
         model=f"{RESULTS}/models/{{experiment}}/{{fold}}/seed-{{seed}}",
-        dataset=lambda w: PLAN.dataset(w.experiment, w.fold),
+        fold=rules.fold.output,
+        datasets=lambda w: PLAN.tested_datasets(w.experiment, w.fold),
     output:
         predictions=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/predictions.parquet",
         metrics=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/metrics.json",
@@ -31,13 +32,18 @@ rule evaluate:
         folder=subpath(output.metrics, parent=True),
         code=code_hash("tap2key.evaluation"),
     shell:
-        "python -m tap2key evaluate --model {input.model:q} --dataset {input.dataset:q}"
+        "python -m tap2key evaluate --model {input.model:q} --dataset {input.datasets:q}"
+        " --fold {input.fold:q}"
         " --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule summarize:
     input:
-        lambda w: [f"{e}/metrics.json" for e in PLAN.each_run("evaluations", w.experiment)],
+        lambda w: [
+            f"{folder}/{name}"
+            for folder in PLAN.each_run("evaluations", w.experiment)
+            for name in ("metrics.json", "predictions.parquet", "confusion.tsv")
+        ],
     output:
         participants=report(
             f"{RESULTS}/summary/{{experiment}}/participants.tsv",
@@ -45,6 +51,7 @@ rule summarize:
             category="Experiments",
             labels={"experiment": "{experiment}", "what": "scores"},
         ),
+        about=f"{RESULTS}/summary/{{experiment}}/summary.json",
         table=f"{RESULTS}/summary/{{experiment}}/confusion.tsv",
         picture=report(
             f"{RESULTS}/summary/{{experiment}}/confusion.png",

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from tap2key.errors import Tap2keyError
@@ -11,7 +12,7 @@ STAGES = {
     "simulate": ("tap2key.simulate.stage", "make a study with known truth"),
     "segment": ("tap2key.segment", "find taps in a session's recordings and label them"),
     "encode": ("tap2key.encode", "turn a participant's windows into a dataset"),
-    "fold": ("tap2key.fold", "assign training and validation rows for one held-out participant"),
+    "fold": ("tap2key.fold", "assign rows to training, validation and test"),
     "launch": ("tap2key.launch", "start the training stage through accelerate"),
     "train": ("tap2key.train", "fine-tune a Wav2Vec2 classifier on one fold"),
     "baseline": ("tap2key.baseline", "fit a classical baseline on one fold"),
@@ -39,6 +40,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one stage; what a user can mend is one line on stderr and exit status 1."""
+    if not sys.stderr.isatty():
+        # The libraries' bars would fill a log with half-drawn lines.
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     try:
         args = parse(arguments)
         args.main(args)

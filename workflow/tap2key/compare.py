@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 from statistics import mean, stdev
 
-from tap2key.files import read_tsv, write_tsv
+from tap2key.files import read_json, read_tsv, write_tsv
 from tap2key.summarize import formatted
 
 COLUMNS = (
-    *("experiment", "participants", "taps", "accuracy", "macro_f1"),
+    *("experiment", "held_out", "participants", "taps", "accuracy", "macro_f1"),
     *("macro_f1_sd_over_participants", "worst_macro_f1", "worst_participant"),
 )
 
@@ -25,7 +25,8 @@ def main(args: argparse.Namespace) -> None:
     """Print every experiment's participants and one table over experiments; write the latter."""
     rows = [experiment_row(folder) for folder in args.summaries]
     for folder in args.summaries:
-        print(f"\n{folder.name}: scores of held-out participants")
+        held_out = read_json(folder / "summary.json")["held_out"]
+        print(f"\n{folder.name}: participants {'held out' if held_out else 'NOT held out'}")
         print_table(read_tsv(folder / "participants.tsv"))
     print("\nExperiments")
     print_table([formatted(row) for row in rows])
@@ -40,6 +41,7 @@ def experiment_row(folder: Path) -> dict:
     worst = min(people, key=lambda row: float(row["macro_f1"]))
     return {
         "experiment": folder.name,
+        "held_out": "yes" if read_json(folder / "summary.json")["held_out"] else "no",
         "participants": len(people),
         "taps": sum(int(row["taps"]) for row in people),
         "accuracy": mean(float(row["accuracy"]) for row in people),

@@ -22,6 +22,7 @@ TITLES = {
     "launch": "`launch`: processes of a training job",
     "experiment": "`experiments.<name>`",
     "encoding": "`experiments.<name>.encoding`",
+    "given": "`experiments.<name>.given`",
     "validation": "`experiments.<name>.validation`",
     "model": "`experiments.<name>.model`",
     "augmentation": "`experiments.<name>.augmentation`",

@@ -15,6 +15,8 @@ from tap2key.files import read_json, write_json
 from tap2key.represent import Encoding
 
 IDENTITY = ("participant", "session", "recording", "tap")
+# The touch sensor's reading, 0.1 mm.
+PLACE = ("x", "y")
 ENCODING_FILE = "encoding.json"
 FOLD_FILE = "fold.json"
 
@@ -41,6 +43,8 @@ def features_of(labels: Sequence[str], length: int) -> Features:
             "session": Value("string"),
             "recording": Value("string"),
             "tap": Value("int32"),
+            "x": Value("float32"),
+            "y": Value("float32"),
         }
     )
 
@@ -49,7 +53,7 @@ def save_dataset(
     folder: Path,
     inputs: np.ndarray,
     label_ids: np.ndarray,
-    identity: pa.Table,
+    taps: pa.Table,
     encoding: Encoding,
     labels: Sequence[str],
     fingerprint: str,
@@ -60,14 +64,14 @@ def save_dataset(
         folder: where `load_dataset_folder` and `datasets.load_from_disk` find it.
         inputs: [taps, length] float32.
         label_ids: [taps], indices into `labels`.
-        identity: the columns `participant, session, recording, tap`, in the same order.
+        taps: the columns `participant, session, recording, tap, x, y`, in the same order.
         encoding: what `inputs` are.
         labels: the keyboard's labels.
         fingerprint: a hash of the content.
     """
     values = pa.FixedSizeListArray.from_arrays(pa.array(inputs.reshape(-1)), inputs.shape[1])
     features = features_of(labels, inputs.shape[1])
-    columns = [values, pa.array(label_ids, pa.int64()), *identity.select(IDENTITY).columns]
+    columns = [values, pa.array(label_ids, pa.int64()), *taps.select([*IDENTITY, *PLACE]).columns]
     table = pa.table(columns, names=list(features))
     Dataset(table.cast(features.arrow_schema)).cast(features).save_to_disk(folder)
     write_json(
@@ -76,7 +80,7 @@ def save_dataset(
             **asdict(encoding),
             "length": inputs.shape[1],
             "taps": len(inputs),
-            "participant": identity["participant"][0].as_py(),
+            "participant": taps["participant"][0].as_py(),
             "labels": list(labels),
             "fingerprint": fingerprint,
         },
@@ -138,7 +142,9 @@ def oversampled(label_ids: np.ndarray) -> np.ndarray:
 
 
 def load_fold(
-    fold: str | Path, datasets: Sequence[str | Path], test: str | Path | None = None
+    fold: str | Path,
+    datasets: Sequence[str | Path],
+    test: str | Path | Sequence[str | Path] | None = None,
 ) -> DatasetDict:
     """Open a fold: `train` (interleaved and oversampled), `validation` and, if given, `test`.
 
@@ -147,7 +153,8 @@ def load_fold(
     Args:
         fold: a folder that the `fold` stage wrote.
         datasets: the folders of the training participants' datasets.
-        test: the held-out participant's dataset folder.
+        test: the dataset folder of the held-out participant, or folders of several; not needed for
+            a fold that tests on rows of `datasets`.
 
     Raises:
         Tap2keyError: a dataset is missing, changed since the fold was made, or belongs to the
@@ -158,33 +165,41 @@ def load_fold(
     opened = [load_dataset_folder(folder) for folder in datasets]
     verify_fold(about, opened, fold)
     pool = concatenate_datasets([d.data for d in opened])
-    row_of = {key: row for row, key in enumerate(_keys(pool))}
-    parts = {}
-    for name in ("train", "validation"):
-        wanted = pq.read_table(fold / f"{name}.parquet", columns=list(IDENTITY))
-        rows = [row_of[key] for key in zip(*wanted.to_pydict().values(), strict=True)]
-        parts[name] = pool.select(rows)
-    if test is not None:
-        held_out = load_dataset_folder(test)
-        check_same_kind([*opened, held_out])
-        if held_out.participant != about["held_out"]:
-            raise Tap2keyError(
-                f"{test}: belongs to {held_out.participant}, but {fold} holds out "
-                f"{about['held_out']}"
-            )
-        parts["test"] = held_out.data
+    row_of = {key: row for row, key in enumerate(identities(pool))}
+    names = ["train", "validation", *(["test"] if about["tests_on_rows"] else [])]
+    parts = {
+        name: pool.select([row_of[key] for key in read_rows(fold / f"{name}.parquet")])
+        for name in names
+    }
+    if test is not None and not about["tests_on_rows"]:
+        folders = [test] if isinstance(test, str | Path) else test
+        held_out = [load_dataset_folder(folder) for folder in folders]
+        check_same_kind([*opened, *held_out])
+        for dataset in held_out:
+            if dataset.participant not in about["held_out"]:
+                raise Tap2keyError(
+                    f"{dataset.folder}: belongs to {dataset.participant}, but {fold} holds out "
+                    f"{', '.join(about['held_out'])}"
+                )
+        parts["test"] = concatenate_datasets([d.data for d in held_out])
     return DatasetDict(parts)
+
+
+def read_rows(path: Path) -> list[tuple]:
+    """The identities (participant, session, recording, tap) that a fold's file lists."""
+    return list(zip(*pq.read_table(path, columns=list(IDENTITY)).to_pydict().values(), strict=True))
 
 
 def verify_fold(about: dict, opened: Sequence[EncodedDataset], fold: Path) -> None:
     """Check that the datasets are those the fold was made from, and not the held-out one."""
     check_same_kind(opened)
     given = {d.participant: d for d in opened}
-    if about["held_out"] in given:
-        raise Tap2keyError(
-            f"{given[about['held_out']].folder}: is the held-out participant of {fold}; "
-            "leave it out of the training datasets"
-        )
+    for participant in about["held_out"]:
+        if participant in given:
+            raise Tap2keyError(
+                f"{given[participant].folder}: is the held-out participant of {fold}; "
+                "leave it out of the training datasets"
+            )
     for participant, expected in about["fingerprints"].items():
         if participant not in given:
             raise Tap2keyError(f"{fold}: needs the dataset of {participant}; give its folder")
@@ -233,6 +248,7 @@ def _matrix(chunk: pa.Array) -> np.ndarray:
     return values[chunk.offset : chunk.offset + len(chunk)]
 
 
-def _keys(data: Dataset) -> list[tuple]:
+def identities(data: Dataset) -> list[tuple]:
+    """The (participant, session, recording, tap) of every row."""
     columns = data.select_columns(list(IDENTITY)).with_format("arrow")[:].to_pydict()
     return list(zip(*(columns[name] for name in IDENTITY), strict=True))

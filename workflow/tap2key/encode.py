@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tap2key.dataset import IDENTITY, save_dataset
+from tap2key.dataset import IDENTITY, PLACE, save_dataset
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder, write_tsv
 from tap2key.progress import progress
@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> None:
 def encode(folders: list[Path], encoding: Encoding, output: Path) -> None:
     """Encode the taps of all `folders` (one participant's sessions) into one dataset folder."""
     hashed = hashlib.blake2b(repr(encoding).encode(), digest_size=12)
-    inputs, label_ids, identities, left_out = [], [], [], []
+    inputs, label_ids, kept, left_out = [], [], [], []
     labels: tuple[str, ...] | None = None
     for folder in folders:
         table, windows = load_taps(folder, verify=True)
@@ -60,11 +60,11 @@ def encode(folders: list[Path], encoding: Encoding, output: Path) -> None:
                 f"{folder}: made with another keyboard than {folders[0]}; segment both anew"
             )
         labels = keyboard_labels(table)
-        identity = table.select(IDENTITY)
+        taps = table.select([*IDENTITY, *PLACE])
         known = table["label"].to_pylist()
         rows = [row for row, label in enumerate(known) if label is not None]
         left_out += [
-            {**identity.slice(row, 1).to_pylist()[0], "reason": "no touch matched"}
+            {**taps.slice(row, 1).to_pylist()[0], "reason": "no touch matched"}
             for row, label in enumerate(known)
             if label is None
         ]
@@ -73,23 +73,23 @@ def encode(folders: list[Path], encoding: Encoding, output: Path) -> None:
             inputs.append(encode_windows(windows[chunk], encoding))
             hashed.update(inputs[-1].tobytes())
         label_ids += [labels.index(known[row]) for row in rows]
-        identities.append(identity.take(rows))
-    identity = pa.concat_tables(identities)
+        kept.append(taps.take(rows))
+    taps = pa.concat_tables(kept)
     if not label_ids:
         raise Tap2keyError(
             f"{', '.join(map(str, folders))}: no labelled tap in any of them; see their "
             "recordings.tsv, and leave the participant out if there is nothing to mend"
         )
-    participants = set(identity["participant"].to_pylist())
+    participants = set(taps["participant"].to_pylist())
     if len(participants) > 1:
         raise Tap2keyError(f"taps of several participants given: {', '.join(sorted(participants))}")
-    hashed.update(str([label_ids, identity.to_pydict(), labels]).encode())
+    hashed.update(str([label_ids, taps.to_pydict(), labels]).encode())
     with atomic_folder(output) as temporary:
         save_dataset(
             temporary,
             np.concatenate(inputs),
             np.array(label_ids),
-            identity,
+            taps,
             encoding,
             labels,
             hashed.hexdigest(),

@@ -2,18 +2,32 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from datasets import concatenate_datasets
 
-from tap2key.confusion import confusion_counts, write_confusion
-from tap2key.dataset import IDENTITY, EncodedDataset, Rows, load_dataset_folder
+from tap2key.config import SHIPPED_KEYBOARD
+from tap2key.confusion import confusion_counts
+from tap2key.dataset import (
+    ENCODING_FILE,
+    FOLD_FILE,
+    IDENTITY,
+    PLACE,
+    EncodedDataset,
+    Rows,
+    check_same_kind,
+    identities,
+    load_dataset_folder,
+    read_rows,
+)
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, write_json
+from tap2key.files import atomic_folder, read_json, write_json
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES, encoding_of
-from tap2key.plots import draw_confusion
+from tap2key.places import places_of
 from tap2key.predictor import load_predictor
 from tap2key.provenance import write_provenance
 from tap2key.scores import scores
@@ -22,8 +36,19 @@ from tap2key.scores import scores
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the stage's command line."""
     parser.add_argument("--model", type=Path, required=True, help="a model's folder")
-    parser.add_argument("--dataset", type=Path, required=True, help="a labelled dataset's folder")
+    parser.add_argument(
+        "--dataset", type=Path, nargs="+", required=True, help="folders of labelled datasets"
+    )
+    parser.add_argument(
+        "--fold", type=Path, help="test only on the rows that this fold tests on, if it names any"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder for the results")
+    parser.add_argument(
+        "--keyboard",
+        type=Path,
+        default=SHIPPED_KEYBOARD,
+        help="key centres that the taps were labelled with, for the keyboard map",
+    )
     parser.add_argument(
         "--allow-other-version",
         action="store_true",
@@ -32,14 +57,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write predictions.parquet, metrics.json, confusion.tsv and confusion.png."""
+    """Write predictions, metrics, confusion matrix, keyboard map and a table of the keys."""
     predictor, about = load_predictor(args.model, args.allow_other_version)
-    dataset = load_dataset_folder(args.dataset)
-    check_fits(args.model, about, dataset)
-    truth = np.array(dataset.data.with_format("numpy")["label"])
-    probabilities = predictor.probabilities(Rows(dataset.data).all())
-    labels = list(dataset.labels)
-    result = scores(truth, probabilities, labels, about["training_taps"])
+    tested = open_tested(args.dataset, args.fold)
+    check_fits(args.model, about, tested)
+    truth = np.array(tested.data.with_format("numpy")["label"])
+    probabilities = predictor.probabilities(Rows(tested.data).all())
+    labels = list(tested.labels)
+    result = {
+        "participants": sorted(set(tested.data["participant"])),
+        "seed": about["seed"],
+        **scores(truth, probabilities, labels, about["training_taps"]),
+    }
+    result["held_out"] = not set(result["participants"]) & set(about["trained_on"])
     for label in result["never_trained"]:
         print(
             f"tap2key: warning: {args.model}: training never saw the key {label!r}; its "
@@ -48,30 +78,50 @@ def main(args: argparse.Namespace) -> None:
         )
     counts = confusion_counts(truth, probabilities.argmax(axis=1), len(labels))
     with atomic_folder(args.output) as temporary:
-        write_predictions(temporary / "predictions.parquet", dataset, truth, probabilities)
-        result["participant"] = dataset.participant
-        result["seed"] = about["seed"]
-        result["held_out_by_model"] = dataset.participant not in about["trained_on"]
+        write_predictions(temporary / "predictions.parquet", tested, truth, probabilities)
         write_json(temporary / "metrics.json", result)
-        write_confusion(temporary / "confusion.tsv", counts, labels)
-        draw_confusion(
-            temporary / "confusion.png",
+        who = f"{dataset.participant}, {'held out' if result['held_out_by_model'] else 'trained on'}"
+        write_findings(
+            temporary,
             counts,
-            labels,
-            f"{dataset.participant}: accuracy {result['accuracy']:.3f}, "
-            f"macro-F1 {result['macro_f1']:.3f}, {len(truth)} taps",
+            truth,
+            probabilities,
+            places,
+            f"{who}: accuracy {result['accuracy']:.3f}, macro-F1 {result['macro_f1']:.3f}, "
+            f"{len(truth)} taps",
         )
         write_provenance(
             temporary,
             "tap2key.evaluation",
             {"model": about["kind"]},
-            [args.model / ABOUT_FILE, args.dataset / "encoding.json"],
+            [args.model / ABOUT_FILE, *(folder / ENCODING_FILE for folder in args.dataset)],
             (*ABOUT_PACKAGES, "matplotlib"),
         )
     print(
         f"{args.output}: accuracy {result['accuracy']:.3f}, macro-F1 {result['macro_f1']:.3f}",
         file=sys.stderr,
     )
+
+
+def open_tested(folders: list[Path], fold: Path | None) -> EncodedDataset:
+    """The rows to score: whole datasets, or the rows of them that a fold tests on.
+
+    Raises:
+        Tap2keyError: the datasets differ in kind, or lack a row that the fold tests on.
+    """
+    opened = [load_dataset_folder(folder) for folder in folders]
+    check_same_kind(opened)
+    pool = concatenate_datasets([dataset.data for dataset in opened])
+    if fold is not None and read_json(fold / FOLD_FILE)["tests_on_rows"]:
+        row_of = {key: row for row, key in enumerate(identities(pool))}
+        try:
+            pool = pool.select([row_of[key] for key in read_rows(fold / "test.parquet")])
+        except KeyError as error:
+            raise Tap2keyError(
+                f"{fold}: tests on the tap {error}, which is in none of the datasets; give the "
+                "datasets it was made from, or make the fold anew"
+            ) from None
+    return replace(opened[0], data=pool)
 
 
 def check_fits(model: Path, about: dict, dataset: EncodedDataset) -> None:
@@ -98,7 +148,7 @@ def write_predictions(
 ) -> None:
     """One row per tap: who and where, the true and the named key, and all probabilities."""
     names = np.array(dataset.labels)
-    table = dataset.data.with_format("arrow")[:].select(list(IDENTITY))
+    table = dataset.data.with_format("arrow")[:].select([*IDENTITY, *PLACE])
     flat = pa.array(probabilities.astype(np.float32).reshape(-1))
     table = table.append_column("truth", pa.array(names[truth]))
     table = table.append_column("prediction", pa.array(names[probabilities.argmax(axis=1)]))

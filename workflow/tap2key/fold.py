@@ -1,4 +1,4 @@
-"""Stage `fold`: which rows train and which validate, for one held-out participant."""
+"""Stage `fold`: which rows train, which validate and which test."""
 
 import argparse
 import sys
@@ -23,14 +23,30 @@ from tap2key.files import atomic_folder, write_json
 from tap2key.provenance import write_provenance
 
 FEWEST_PARTICIPANTS_TO_VALIDATE_ON = 4
+NOT_SETTINGS = ("stage", "main", "datasets", "output")
+VERBS = {"train": "train on", "validation": "validate on", "test": "test on"}
 IDENTITY_SCHEMA = pa.schema([(n, pa.int32() if n == "tap" else pa.string()) for n in IDENTITY])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the stage's command line."""
-    parser.add_argument("--held-out", required=True, help="the participant the fold is named after")
+    tested = parser.add_mutually_exclusive_group(required=True)
+    tested.add_argument(
+        "--held-out", nargs="+", default=[], help="participants who are tested; none may be given"
+    )
+    tested.add_argument(
+        "--held-session",
+        nargs=2,
+        metavar=("PARTICIPANT", "SESSION"),
+        help="test on one session of somebody who trains with the others",
+    )
+    tested.add_argument(
+        "--random",
+        action="store_true",
+        help="test and validate on 15 %% of each key's taps each, whoever's they are",
+    )
     parser.add_argument(
-        "--datasets", type=Path, nargs="+", required=True, help="the other participants' datasets"
+        "--datasets", type=Path, nargs="+", required=True, help="the training people's datasets"
     )
     parser.add_argument("--output", type=Path, required=True, help="the fold's folder")
     parser.add_argument(
@@ -46,78 +62,136 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.2,
         help="share of participants or sessions to validate on, at least one",
     )
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="share of each key's training taps to use"
+    )
     parser.add_argument("--no-oversample", action="store_true", help="leave classes unbalanced")
     parser.add_argument("--seed", type=int, default=0, help="draws who validates")
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write train.parquet, validation.parquet and fold.json."""
+    """Write train.parquet, validation.parquet, fold.json and, for tests on rows, test.parquet."""
     if not 0 < args.validation_share < 1:
         raise Tap2keyError(f"--validation-share {args.validation_share}: must be between 0 and 1")
+    if not 0 < args.share <= 1:
+        raise Tap2keyError(f"--share {args.share}: must be above 0 and at most 1")
     opened = [load_dataset_folder(folder) for folder in args.datasets]
     check_same_kind(opened)
+    people = [dataset.participant for dataset in opened]
     for dataset in opened:
-        if dataset.participant == args.held_out:
+        if dataset.participant in args.held_out:
             raise Tap2keyError(
                 f"{dataset.folder}: is the held-out participant; leave it out of --datasets"
             )
-    people = [dataset.participant for dataset in opened]
-    for participant in people:
-        if people.count(participant) > 1:
-            raise Tap2keyError(f"--datasets: {participant}'s is given twice; name each once")
+        if people.count(dataset.participant) > 1:
+            raise Tap2keyError(
+                f"--datasets: {dataset.participant}'s is given twice; name each once"
+            )
     identity, labels = _pooled(opened)
-    by, validating = choose_validation(
-        identity["participant"].to_numpy(zero_copy_only=False),
-        identity["session"].to_numpy(zero_copy_only=False),
-        args.validation_by,
-        args.validation_share,
-        [args.seed, zlib.crc32(args.held_out.encode())],
-    )
-    if validating.all() or not validating.any():
-        raise Tap2keyError(
-            f"fold {args.held_out}: the other participants have only one session together, too "
-            "few to train and validate on; record more or add participants"
-        )
-    train_rows = np.flatnonzero(~validating)
+    sides, by = assign(args, identity, labels)
+    rng = np.random.default_rng([args.seed, len(labels)])
+    sides["train"] = shared(sides["train"], labels, args.share, rng)
+    seen = sides["train"]
     if not args.no_oversample:
-        train_rows = train_rows[oversampled(labels[train_rows])]
-    validation_rows = np.flatnonzero(validating)
+        seen = seen[oversampled(labels[seen])]
+    names = opened[0].labels
+    counts = {side: _counts(labels[rows], names) for side, rows in sides.items()}
     with atomic_folder(args.output) as temporary:
-        pq.write_table(identity.take(train_rows), temporary / "train.parquet")
-        pq.write_table(identity.take(validation_rows), temporary / "validation.parquet")
-        names = opened[0].labels
+        for side, rows in {**sides, "train": seen}.items():
+            pq.write_table(identity.take(rows), temporary / f"{side}.parquet")
         write_json(
             temporary / FOLD_FILE,
             {
-                "held_out": args.held_out,
+                "held_out": sorted(args.held_out),
+                "tests_on_rows": "test" in sides,
                 "fingerprints": {d.participant: d.fingerprint for d in opened},
                 "validation_by": by,
-                "validation": sorted(
-                    {
-                        (row["participant"], row["session"])
-                        for row in identity.take(validation_rows).to_pylist()
-                    }
-                ),
+                "validation": _sessions(identity, sides["validation"]),
                 "oversampled": not args.no_oversample,
-                "taps": {"train": int((~validating).sum()), "validation": len(validation_rows)},
-                "class_counts": {
-                    "train": _counts(labels[~validating], names),
-                    "train_as_seen": _counts(labels[train_rows], names),
-                    "validation": _counts(labels[validation_rows], names),
-                },
+                "taps": {side: len(rows) for side, rows in sides.items()},
+                "class_counts": {**counts, "train_as_seen": _counts(labels[seen], names)},
             },
         )
+        settings = {key: value for key, value in vars(args).items() if key not in NOT_SETTINGS}
         write_provenance(
             temporary,
             "tap2key.fold",
-            {"validation_by": by, "validation_share": args.validation_share, "seed": args.seed},
+            settings,
             [folder / "encoding.json" for folder in args.datasets],
             ("numpy", "pyarrow"),
         )
     print(
-        f"{args.output}: {len(train_rows)} training rows, {len(validation_rows)} validation rows",
+        f"{args.output}: {len(seen)} training rows, {len(sides['validation'])} validation rows",
         file=sys.stderr,
     )
+
+
+def assign(
+    args: argparse.Namespace, identity: pa.Table, labels: np.ndarray
+) -> tuple[dict[str, np.ndarray], str]:
+    """Which rows train, validate and, unless whole participants are tested, test.
+
+    Returns:
+        Row numbers by side, and what validation was chosen by.
+
+    Raises:
+        Tap2keyError: a side would be empty.
+    """
+    if args.random:
+        parts = random_split(labels, np.random.default_rng(args.seed))
+        sides = dict(zip(("train", "validation", "test"), parts, strict=True))
+        by = "tap"
+    else:
+        participants, sessions = (
+            identity[column].to_numpy(zero_copy_only=False) for column in ("participant", "session")
+        )
+        tested = np.zeros(len(labels), dtype=bool)
+        if args.held_session is not None:
+            tested = (participants == args.held_session[0]) & (sessions == args.held_session[1])
+        rest = np.flatnonzero(~tested)
+        name = "/".join(args.held_session or args.held_out)
+        by, validating = choose_validation(
+            participants[rest],
+            sessions[rest],
+            args.validation_by,
+            args.validation_share,
+            [args.seed, zlib.crc32(name.encode())],
+        )
+        sides = {"train": rest[~validating], "validation": rest[validating]}
+        if args.held_session is not None:
+            sides["test"] = np.flatnonzero(tested)
+    for side, rows in sides.items():
+        if not len(rows):
+            raise Tap2keyError(
+                f"{args.output}: nothing is left to {VERBS[side]}; the given datasets hold "
+                f"{len(labels)} taps of {len(_sessions(identity, np.arange(len(labels))))} "
+                "sessions: record more, add participants or choose another split"
+            )
+    return sides, by
+
+
+def random_split(labels: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    """70, 15 and 15 % of each key's rows: [rows] → row numbers to train, validate and test on."""
+    parts: list[list[np.ndarray]] = [[], [], []]
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        first, second = round(0.7 * len(rows)), round(0.85 * len(rows))
+        for part, own in zip(parts, np.split(rows, [first, second]), strict=True):
+            part.append(own)
+    return [np.sort(np.concatenate(part)) for part in parts]
+
+
+def shared(
+    rows: np.ndarray, labels: np.ndarray, share: float, rng: np.random.Generator
+) -> np.ndarray:
+    """A share of each key's rows, at least one: row numbers → fewer row numbers, in order."""
+    if share == 1:
+        return rows
+    kept = []
+    for label in np.unique(labels[rows]):
+        own = rows[labels[rows] == label]
+        kept.append(rng.permutation(own)[: max(1, round(share * len(own)))])
+    return np.sort(np.concatenate(kept))
 
 
 def choose_validation(
@@ -164,6 +238,11 @@ def _pooled(opened: list[EncodedDataset]) -> tuple[pa.Table, np.ndarray]:
     tables = [d.data.with_format("arrow")[:].select([*IDENTITY, "label"]) for d in opened]
     pool = pa.concat_tables(tables)
     return pool.select(IDENTITY).cast(IDENTITY_SCHEMA), pool["label"].to_numpy()
+
+
+def _sessions(identity: pa.Table, rows: np.ndarray) -> list[tuple[str, str]]:
+    listed = identity.select(["participant", "session"]).take(rows).to_pylist()
+    return sorted({(row["participant"], row["session"]) for row in listed})
 
 
 def _counts(labels: np.ndarray, names: tuple[str, ...]) -> dict[str, int]:

@@ -40,6 +40,7 @@ def write_about(
             "crop_ms": settings["model"]["crop_ms"],
             "max_duration_s": settings["model"]["max_duration_s"],
             "held_out": fold["held_out"],
+            "tests_on_rows": fold["tests_on_rows"],
             "trained_on": sorted(fold["fingerprints"]),
             "training_taps": fold["class_counts"]["train"],
             "seed": seed,

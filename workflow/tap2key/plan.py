@@ -1,7 +1,7 @@
 """What a run will make: participants, sessions, experiments, folds, and where each thing lands."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,21 @@ FEWEST_PARTICIPANTS = 2
 
 
 @dataclass(frozen=True)
+class FoldPlan:
+    """Whose datasets a fold trains and tests on, and the fold stage's arguments that say so."""
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """The whole of a run, worked out once from the configuration and the manifest."""
 
     config: dict[str, Any]
     recordings: tuple[Recording, ...]
+    _folds: dict[str, dict[str, FoldPlan]] = field(default_factory=dict)
 
     @cached_property
     def results(self) -> str:
@@ -77,9 +87,47 @@ class Plan:
         return {name: every[name] for name in names}
 
     @cached_property
-    def folds(self) -> list[str]:
-        """The held-out participants to run."""
+    def tested_people(self) -> list[str]:
+        """The participants whose folds are to run."""
         return choose(self.participants, self.config["select_folds"], "select_folds")
+
+    def folds(self, experiment: str) -> dict[str, FoldPlan]:
+        """The folds of an experiment by name; a held-out participant's is named after them."""
+        if experiment not in self._folds:
+            self._folds[experiment] = self._plan_folds(experiment)
+        return self._folds[experiment]
+
+    def _plan_folds(self, experiment: str) -> dict[str, FoldPlan]:
+        settings, everybody = self.experiments[experiment], tuple(self.participants)
+        split = settings["split"]
+        if split == "random":
+            return {"random": FoldPlan(everybody, everybody, ("--random",))}
+        if split == "given":
+            train, test = (
+                tuple(choose(self.participants, settings["given"][side], f"given.{side}"))
+                for side in ("train", "test")
+            )
+            both = sorted(set(train) & set(test))
+            if both:
+                raise Tap2keyError(
+                    f"config: experiments.{experiment}.given: {', '.join(both)} both in train and "
+                    "in test; name everybody once"
+                )
+            return {"given": FoldPlan(train, test, ("--held-out", *test))}
+        if split == "leave_one_session_out":
+            return {
+                f"{person}~{session}": FoldPlan(
+                    everybody, (person,), ("--held-session", person, session)
+                )
+                for person in self.tested_people
+                for session in self.sessions_of[person]
+            }
+        return {
+            person: FoldPlan(
+                tuple(p for p in everybody if p != person), (person,), ("--held-out", person)
+            )
+            for person in self.tested_people
+        }
 
     @cached_property
     def encodings(self) -> dict[str, dict[str, Any]]:
@@ -102,15 +150,28 @@ class Plan:
         name = encoding_name(self.experiments[experiment]["encoding"])
         return f"{self.results}/datasets/{name}/{participant}"
 
-    def training_datasets(self, experiment: str, held_out: str) -> list[str]:
-        """The dataset folders of everybody but the held-out participant."""
-        return [self.dataset(experiment, p) for p in self.participants if p != held_out]
+    def training_datasets(self, experiment: str, fold: str) -> list[str]:
+        """The dataset folders that a fold trains and validates on."""
+        return [self.dataset(experiment, p) for p in self.folds(experiment)[fold].train]
+
+    def tested_datasets(self, experiment: str, fold: str) -> list[str]:
+        """The dataset folders that a fold tests on."""
+        return [self.dataset(experiment, p) for p in self.folds(experiment)[fold].test]
+
+    def fold_options(self, experiment: str, fold: str) -> list[str]:
+        """The fold stage's arguments."""
+        settings = self.experiments[experiment]
+        validation = settings["validation"]
+        options = [*self.folds(experiment)[fold].options, "--validation-by", validation["by"]]
+        options += ["--validation-share", f"{validation['share']:g}"]
+        options += ["--share", f"{settings['share']:g}"]
+        return [*options, *([] if settings["oversample"] else ["--no-oversample"])]
 
     def each_run(self, stage: str, experiment: str) -> list[str]:
         """The folders of a stage for all folds and seeds of an experiment."""
         return [
             f"{self.results}/{stage}/{experiment}/{fold}/seed-{seed}"
-            for fold in self.folds
+            for fold in self.folds(experiment)
             for seed in self.experiments[experiment]["seeds"]
         ]
 
@@ -245,14 +306,6 @@ def segment_options(settings: Mapping[str, Any]) -> list[str]:
     if settings["peak_height"] is not None:
         options += ["--peak-height", f"{settings['peak_height']:g}"]
     return [*options, *(["--strict"] if settings["strict"] else [])]
-
-
-def fold_options(settings: Mapping[str, Any]) -> list[str]:
-    """The fold stage's arguments for an experiment."""
-    validation = settings["validation"]
-    options = ["--validation-by", validation["by"]]
-    options += ["--validation-share", f"{validation['share']:g}"]
-    return [*options, *([] if settings["oversample"] else ["--no-oversample"])]
 
 
 def launch_options(settings: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,5 @@
 """Saved models, whatever their kind: encoded windows in, probabilities of the keys out."""
 
-import sys
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,10 +35,6 @@ class Wav2Vec2Predictor:
         # Imported here so that scoring a forest does not load torch.
         import torch
         from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
-        from transformers.utils import logging
-
-        if not sys.stderr.isatty():
-            logging.disable_progress_bar()
 
         self.torch = torch
         self.device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,5 +1,6 @@
 """How well keys were named: pure functions of truth and prediction."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,4 +45,16 @@ def scores(
             }
             for index, label in enumerate(labels)
         },
+    }
+
+
+def label_scores(truth: Sequence[str], prediction: Sequence[str]) -> dict[str, float]:
+    """Accuracy, macro-F1 and weighted F1 over the keys that occur in `truth`."""
+    _, _, f1, support = precision_recall_fscore_support(
+        truth, prediction, labels=sorted(set(truth)), zero_division=0
+    )
+    return {
+        "accuracy": float(np.mean(np.array(truth) == np.array(prediction))),
+        "macro_f1": float(f1.mean()),
+        "weighted_f1": float(np.average(f1, weights=support)),
     }

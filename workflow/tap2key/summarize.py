@@ -6,12 +6,15 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tap2key.confusion import read_confusion, write_confusion
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, read_json, write_tsv
+from tap2key.files import atomic_folder, read_json, write_json, write_tsv
 from tap2key.plots import draw_confusion
 from tap2key.provenance import write_provenance
+from tap2key.scores import label_scores
 
 COLUMNS = (
     *("participant", "taps", "seeds"),
@@ -27,29 +30,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--evaluations", type=Path, nargs="+", required=True, help="folders of the evaluate stage"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for the summary")
+    parser.add_argument(
+        "--keyboard", type=Path, default=SHIPPED_KEYBOARD, help="key centres, for the keyboard map"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write participants.tsv, confusion.tsv and confusion.png."""
-    by_participant: dict[str, list[dict]] = {}
-    for folder in args.evaluations:
-        metrics = read_json(folder / "metrics.json")
-        if not metrics["held_out_by_model"]:
-            raise Tap2keyError(
-                f"{folder}: the model was trained on {metrics['participant']}; a summary is of "
-                "held-out participants only"
-            )
-        by_participant.setdefault(metrics["participant"], []).append(metrics)
-    rows = participant_rows(by_participant)
+    """Write participants.tsv, and of all participants together what evaluate writes of each."""
+    metrics = [read_json(folder / "metrics.json") for folder in args.evaluations]
+    held_out = all(m["held_out"] for m in metrics)
+    rows = participant_rows(
+        [
+            (m["seed"], pq.read_table(folder / "predictions.parquet"))
+            for folder, m in zip(args.evaluations, metrics, strict=True)
+        ]
+    )
     counts, labels = pooled_confusion(args.evaluations)
     average = rows[-1]
+    who = "held-out participants" if held_out else "participants, none of them held out"
     with atomic_folder(args.output) as temporary:
         write_tsv(temporary / "participants.tsv", [formatted(row) for row in rows], COLUMNS)
-        write_confusion(temporary / "confusion.tsv", counts, labels)
-        draw_confusion(
-            temporary / "confusion.png",
+        write_json(
+            temporary / "summary.json", {"experiment": args.experiment, "held_out": held_out}
+        )
+        write_findings(
+            temporary,
             counts,
-            labels,
+            truth,
+            probabilities,
+            places_of(load_keyboard(args.keyboard), labels),
             f"{args.experiment}: {len(by_participant)} held-out participants, "
             f"mean accuracy {average['accuracy']:.3f}, mean macro-F1 {average['macro_f1']:.3f}",
         )
@@ -60,16 +69,28 @@ def main(args: argparse.Namespace) -> None:
             [folder / "metrics.json" for folder in args.evaluations],
             ("numpy", "matplotlib"),
         )
-    print(f"{args.output}: {len(by_participant)} participants", file=sys.stderr)
+    print(f"{args.output}: {len(rows) - 1} {who}", file=sys.stderr)
 
 
-def participant_rows(by_participant: dict[str, list[dict]]) -> list[dict]:
-    """One row per participant, averaged over seeds, then the mean over participants."""
+def participant_rows(evaluations: list[tuple[int, pa.Table]]) -> list[dict]:
+    """One row per participant, averaged over seeds, then the mean over participants.
+
+    Args:
+        evaluations: the seed and the predictions of each. A participant whose taps are spread over
+            several folds is scored on all of them together.
+    """
+    runs: dict[str, dict[int, list[tuple[str, str]]]] = {}
+    for seed, table in evaluations:
+        columns = (table[name].to_pylist() for name in ("participant", "truth", "prediction"))
+        for participant, truth, prediction in zip(*columns, strict=True):
+            runs.setdefault(participant, {}).setdefault(seed, []).append((truth, prediction))
     rows = []
-    for participant, runs in sorted(by_participant.items()):
-        row = {"participant": participant, "taps": runs[0]["taps"], "seeds": len(runs)}
-        row.update({score: mean(run[score] for run in runs) for score in SCORES})
-        macro = [run["macro_f1"] for run in runs]
+    for participant, by_seed in sorted(runs.items()):
+        scored = [label_scores(*zip(*pairs, strict=True)) for pairs in by_seed.values()]
+        taps = len(next(iter(by_seed.values())))
+        row = {"participant": participant, "taps": taps, "seeds": len(scored)}
+        row.update({score: mean(run[score] for run in scored) for score in SCORES})
+        macro = [run["macro_f1"] for run in scored]
         row["macro_f1_sd_over_seeds"] = stdev(macro) if len(macro) > 1 else None
         rows.append(row)
     average = {"participant": "mean", "taps": sum(row["taps"] for row in rows)}

@@ -20,7 +20,6 @@ from transformers import (
     set_seed,
 )
 from transformers.trainer_callback import PrinterCallback
-from transformers.utils import logging
 
 from tap2key.augment import Augmentation
 from tap2key.cut import cut_of
@@ -94,8 +93,6 @@ def train(
     world_size: int,
 ) -> None:
     """Train one model and publish it at `output`; checkpoints go when it is there."""
-    if not sys.stderr.isatty():
-        logging.disable_progress_bar()
     set_seed(seed)
     encoding, labels = fold.first.encoding, fold.first.labels
     extractor = build_extractor(encoding.sample_rate)
