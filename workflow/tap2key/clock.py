@@ -99,9 +99,7 @@ def estimate_clock(
     rivals = [f for f in fits if abs(f.latency_s - best.latency_s) > CANDIDATES_APART_S]
     lead = best.lead - rivals[0].lead if rivals else math.inf
     best = Clock(best.latency_s, best.drift, best.latency_sd_s, best.jitter_s, best.pairs, lead)
-    needed = max(FEWEST_PAIRS, LEAST_PAIRED_SHARE * min(len(tap_s), len(touch_s)))
-    # Unrelated times scatter as widely as they are allowed to.
-    if best.pairs < needed or best.jitter_s >= GREATEST_JITTER_S:
+    if not _is_credible(best, tap_s, touch_s):
         return None, (
             f"only {best.pairs} of {len(touch_s)} touches fit {len(tap_s)} taps, and within "
             f"{1000 * best.jitter_s:.0f} ms, at the best "
@@ -113,6 +111,31 @@ def estimate_clock(
             f"{rivals[0].latency_s:.3f} s; pin latency_s in study.tsv"
         )
     return best, ""
+
+
+def pinned_clock(
+    latency_s: float, tap_s: np.ndarray, touch_s: np.ndarray, duration_s: float
+) -> Clock:
+    """A clock of given latency, with the drift that taps and touches show, or none if too few do.
+
+    Args:
+        latency_s: holds at the recording's first sample, whatever the evidence says.
+        tap_s: [taps] ascending onsets in seconds from the first sample.
+        touch_s: [touches] ascending, seconds after the start in the file's name.
+        duration_s: the recording's length.
+    """
+    touch_s = touch_s[(touch_s > -SEARCH_S) & (touch_s < duration_s + SEARCH_S)]
+    if min(len(tap_s), len(touch_s)) >= FEWEST_PAIRS:
+        fit = _refine(-latency_s, 0.0, tap_s, touch_s, duration_s)
+        if fit is not None and _is_credible(fit, tap_s, touch_s):
+            return Clock(latency_s, fit.drift)
+    return Clock(latency_s)
+
+
+def _is_credible(fit: Clock, tap_s: np.ndarray, touch_s: np.ndarray) -> bool:
+    needed = max(FEWEST_PAIRS, LEAST_PAIRED_SHARE * min(len(tap_s), len(touch_s)))
+    # Unrelated times scatter as widely as they are allowed to.
+    return fit.pairs >= needed and fit.jitter_s < GREATEST_JITTER_S
 
 
 def _candidates(

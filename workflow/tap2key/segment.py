@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tap2key.audio import SAMPLE_RATE, WINDOW, WINDOW_AFTER, WINDOW_BEFORE, AudioFile
-from tap2key.clock import Clock, estimate_clock
+from tap2key.clock import Clock, estimate_clock, pinned_clock
 from tap2key.detect import find_taps
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_file, write_tsv
@@ -148,9 +148,9 @@ def _clock(
     settings: Settings,
 ) -> Clock:
     pinned = settings.latency_s if settings.latency_s is not None else recording.latency_s
-    if pinned is not None:
-        return Clock(pinned)
     touch_s = touches.seconds_since(recording.start)
+    if pinned is not None:
+        return pinned_clock(pinned, tap_s, touch_s, duration_s)
     if not np.any((touch_s > -1) & (touch_s < duration_s + 1)):
         raise Tap2keyError(
             f"{recording.path}: no touch between {recording.start:%Y-%m-%d %H:%M:%S} and its end "
