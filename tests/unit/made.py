@@ -109,8 +109,6 @@ def dataset(
             "session": [sessions[row % len(sessions)] for row in range(count)],
             "recording": ["r1"] * count,
             "tap": pa.array(range(count), pa.int32()),
-            "x": pa.array(100.0 * label_ids, pa.float64()),
-            "y": pa.array([900.0] * count, pa.float64()),
             "x": pa.array(200.0 * label_ids, pa.float32()),
             "y": pa.array(100.0 * label_ids, pa.float32()),
         }

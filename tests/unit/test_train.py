@@ -1,0 +1,221 @@
+import os
+import pickletools
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from made import SETTINGS, WORKFLOW, command, fold, people, run, stage, training_arguments
+from safetensors.numpy import load_file
+from sklearn.metrics import f1_score
+from transformers import EvalPrediction
+
+from tap2key import train
+from tap2key.__main__ import main
+from tap2key.errors import Tap2keyError
+from tap2key.files import read_json, read_tsv
+
+# Randomness that a resumed run has to find again.
+AUGMENTED = {"augmentation": {"gain_db": 1, "shift_ms": 0.1, "fir": 0.1, "polarity": True}}
+QUICK = {"training": {**SETTINGS["training"], "epochs": 1}}
+SECONDS_TO_WAIT = 90
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A fold that holds out Ana, and everybody's datasets."""
+    root = tmp_path_factory.mktemp("study")
+    datasets = people(root / "datasets", ["Ana", "Bo", "Chen", "Dee"], taps=96)
+    folder, training = fold(root / "fold", datasets, "Ana")
+    return folder, training, datasets
+
+
+def launch(*arguments):
+    return ["launch", "--processes", 1, "--threads", 1, "--", *arguments]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory):
+    """A model trained in one go."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    folder, training, _ = data
+    result = run(*launch(*training_arguments(folder, training, root, **AUGMENTED)))
+    assert result.returncode == 0, result.stderr
+    return root
+
+
+def weights(model):
+    return load_file(model / "model.safetensors")
+
+
+def same_weights(one, other):
+    one, other = weights(one), weights(other)
+    return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
+
+
+def test_it_learns_a_separable_toy_on_validation_and_held_out_people(data, undisturbed, tmp_path):
+    about = read_json(undisturbed / "model" / "tap2key.json")
+    assert about["validation"]["weighted_f1"] > 0.9
+    assert about["held_out"] in ("Ana", ["Ana"])
+    assert about["trained_on"] == ["Bo", "Chen", "Dee"]
+    stage(
+        *("evaluate", "--model", undisturbed / "model", "--dataset", data[2]["Ana"]),
+        *("--output", tmp_path / "scores"),
+    )
+    assert read_json(tmp_path / "scores" / "metrics.json")["accuracy"] > 0.9
+
+
+def test_it_publishes_weights_and_words_but_no_pickle(undisturbed):
+    model = undisturbed / "model"
+    assert {p.name for p in model.iterdir()} >= {
+        *("config.json", "model.safetensors", "preprocessor_config.json"),
+        *("tap2key.json", "history.tsv", "provenance.json"),
+    }
+    assert not [p for p in model.rglob("*") if p.suffix in (".bin", ".pt", ".pth", ".pkl")]
+    for path in model.rglob("*"):
+        content = path.read_bytes()
+        assert not content.startswith((b"PK\x03\x04", b"\x80")), f"{path.name} may be a pickle"
+        with pytest.raises(ValueError):
+            list(pickletools.genops(content))
+
+
+def test_it_removes_its_checkpoints(undisturbed):
+    left = [p for p in (undisturbed / "checkpoints").rglob("*") if p.suffix != ".lock"]
+    assert left == []
+    assert sorted(p.name for p in undisturbed.iterdir()) == ["checkpoints", "model"]
+
+
+def test_its_history_has_a_row_for_every_evaluation(undisturbed):
+    rows = read_tsv(undisturbed / "model" / "history.tsv")
+    assert [float(row["epoch"]) for row in rows] == [1, 2, 3, 4, 5, 6]
+    best = max(float(row["eval_weighted_f1"]) for row in rows)
+    about = read_json(undisturbed / "model" / "tap2key.json")
+    assert about["validation"]["weighted_f1"] == best
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+
+
+def test_killed_half_way_and_started_again_it_ends_with_the_same_weights(
+    data, undisturbed, tmp_path
+):
+    folder, training, _ = data
+    arguments = launch(*training_arguments(folder, training, tmp_path, **AUGMENTED))
+    with subprocess.Popen(
+        command(*arguments),
+        cwd=WORKFLOW,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + SECONDS_TO_WAIT
+        while not list(tmp_path.glob("checkpoints/*/checkpoint-*/complete")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert not (tmp_path / "model").exists()
+    again = run(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert "epoch 1 of 6" not in again.stderr
+    assert "epoch 6 of 6" in again.stderr
+    assert same_weights(tmp_path / "model", undisturbed / "model")
+    assert read_tsv(tmp_path / "model" / "history.tsv") == read_tsv(
+        undisturbed / "model" / "history.tsv"
+    )
+
+
+def test_two_processes_are_two(data, tmp_path):
+    """The stage compares how many it is with how many it should be; a launcher may start fewer."""
+    folder, training, _ = data
+    arguments = training_arguments(folder, training, tmp_path, **QUICK)
+    result = run("launch", "--processes", 2, "--threads", 2, "--", *arguments)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("epoch 1 of 1") == 1
+    assert (tmp_path / "model" / "model.safetensors").is_file()
+
+
+def test_the_seed_decides_the_weights(data, tmp_path):
+    folder, training, _ = data
+    for output, seed in (("one", 1), ("again", 1), ("other", 2)):
+        arguments = training_arguments(folder, training, tmp_path, output, **QUICK)
+        arguments[arguments.index("--seed") + 1] = seed
+        stage("train", *arguments)
+    assert same_weights(tmp_path / "one", tmp_path / "again")
+    assert not same_weights(tmp_path / "one", tmp_path / "other")
+
+
+def test_a_launcher_that_started_fewer_processes_is_refused(data, tmp_path, capsys):
+    folder, training, _ = data
+    arguments = [*training_arguments(folder, training, tmp_path), "--world-size", 2]
+    assert main(["train", *map(str, arguments)]) == 1
+    assert "started 1 processes where 2 were asked for" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_writer_of_the_same_model_is_refused(data, tmp_path, capsys, monkeypatch):
+    folder, training, _ = data
+    monkeypatch.setattr(train, "SECONDS_TO_WAIT_FOR_LOCK", 0)
+    monkeypatch.setattr(train, "digest", lambda identity: "this-run")
+    with FileLock(tmp_path / "checkpoints" / "this-run.lock"):
+        arguments = training_arguments(folder, training, tmp_path)
+        assert main(["train", *map(str, arguments)]) == 1
+    assert "another job is training this very model" in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+
+
+def test_what_determines_the_result_names_the_run(data, tmp_path, monkeypatch):
+    """A changed setting starts afresh instead of resuming what another setting began."""
+    folder, training, _ = data
+    begun = []
+    monkeypatch.setattr(train, "train", lambda *given: begun.append(given[3].name))
+    plain = training_arguments(folder, training, tmp_path)
+    seeded = [*plain]
+    seeded[plain.index("--seed") + 1] = 7
+    stage("train", *plain)
+    stage("train", *training_arguments(folder, training[::-1], tmp_path, output="elsewhere"))
+    stage("train", *seeded)
+    stage("train", *training_arguments(folder, training, tmp_path, **AUGMENTED))
+    assert begun[0] == begun[1]
+    assert len(set(begun)) == 3
+
+
+def test_only_whole_checkpoints_are_resumed_from(tmp_path):
+    assert train.last_complete_checkpoint(tmp_path) is None
+    for step in (9, 80, 700):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    assert train.last_complete_checkpoint(tmp_path) is None
+    for step in (9, 80):
+        (tmp_path / f"checkpoint-{step}" / train.COMPLETE).touch()
+    assert Path(train.last_complete_checkpoint(tmp_path)).name == "checkpoint-80"
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(tmp_path):
+    chosen = read_default_training()
+    shared = train.training_arguments({**chosen, "batch_size": 12}, 100, 4, 0, tmp_path)
+    assert shared.per_device_train_batch_size == 3
+    with pytest.raises(Tap2keyError, match="batch_size 12: cannot be shared by 5 processes"):
+        train.training_arguments({**chosen, "batch_size": 12}, 100, 5, 0, tmp_path)
+
+
+def test_evaluation_and_checkpoints_come_every_so_many_epochs(tmp_path):
+    chosen = {**read_default_training(), "batch_size": 10, "accumulation": 3, "evaluate_every": 2}
+    arguments = train.training_arguments(chosen, 95, 1, 0, tmp_path)
+    # 95 rows are 10 batches, which are 4 steps of up to three batches.
+    assert (arguments.eval_steps, arguments.save_steps) == (8, 8)
+    assert arguments.save_total_limit == 2
+
+
+def read_default_training():
+    from tap2key.config import complete_experiment
+
+    return complete_experiment({}, "test")["training"]
+
+
+def test_the_metric_that_chooses_the_epoch_is_weighted_f1():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 4, 60)
+    logits = rng.standard_normal((60, 5)) + 1.5 * np.eye(5)[truth]
+    found = train.weighted_f1(EvalPrediction(predictions=logits, label_ids=truth))
+    expected = f1_score(truth, logits.argmax(axis=1), average="weighted", zero_division=0)
+    assert found == {"weighted_f1": pytest.approx(expected)}
