@@ -6,16 +6,51 @@ rule evaluate:
         model=f"{RESULTS}/models/{{experiment}}/{{fold}}/seed-{{seed}}",
         fold=rules.fold.output,
         datasets=lambda w: PLAN.tested_datasets(w.experiment, w.fold),
+        keyboard=PLAN.keyboard,
     output:
         predictions=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/predictions.parquet",
         metrics=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/metrics.json",
         table=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/confusion.tsv",
-        picture=report(
+        confusion=report(
             f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/confusion.png",
             caption="../report/confusion.rst",
             category="Participants",
             subcategory="{fold}",
-            labels={"experiment": "{experiment}", "held out": "{fold}", "seed": "{seed}"},
+            labels={
+                "experiment": "{experiment}",
+                "fold": "{fold}",
+                "seed": "{seed}",
+                "what": "confusion matrix",
+            },
+        ),
+        keyboard=report(
+            f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/keyboard.png",
+            caption="../report/keyboard.rst",
+            category="Participants",
+            subcategory="{fold}",
+            labels={
+                "experiment": "{experiment}",
+                "fold": "{fold}",
+                "seed": "{seed}",
+                "what": "keyboard map",
+            },
+        ),
+        by_key=report(
+            f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/keys.tsv",
+            caption="../report/keys.rst",
+            category="Participants",
+            subcategory="{fold}",
+            labels={
+                "experiment": "{experiment}",
+                "fold": "{fold}",
+                "seed": "{seed}",
+                "what": "keys",
+            },
+        ),
+        print=multiext(
+            f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/",
+            "confusion.pdf",
+            "keyboard.pdf",
         ),
         provenance=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/provenance.json",
     log:
@@ -33,32 +68,50 @@ rule evaluate:
         code=code_hash("tap2key.evaluation"),
     shell:
         "python -m tap2key evaluate --model {input.model:q} --dataset {input.datasets:q}"
-        " --fold {input.fold:q}"
-        " --output {params.folder:q} > {log:q} 2>&1"
+        " --fold {input.fold:q} --keyboard {input.keyboard:q} --output {params.folder:q}"
+        " > {log:q} 2>&1"
 
 
 rule summarize:
     input:
-        lambda w: [
+        evaluations=lambda w: [
             f"{folder}/{name}"
             for folder in PLAN.each_run("evaluations", w.experiment)
             for name in ("metrics.json", "predictions.parquet", "confusion.tsv")
         ],
+        keyboard=PLAN.keyboard,
     output:
         participants=report(
             f"{RESULTS}/summary/{{experiment}}/participants.tsv",
             caption="../report/participants.rst",
             category="Experiments",
-            labels={"experiment": "{experiment}", "what": "scores"},
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "scores of the participants"},
         ),
         about=f"{RESULTS}/summary/{{experiment}}/summary.json",
         table=f"{RESULTS}/summary/{{experiment}}/confusion.tsv",
-        picture=report(
+        confusion=report(
             f"{RESULTS}/summary/{{experiment}}/confusion.png",
             caption="../report/confusion.rst",
             category="Experiments",
+            subcategory="{experiment}",
             labels={"experiment": "{experiment}", "what": "confusion matrix"},
         ),
+        keyboard=report(
+            f"{RESULTS}/summary/{{experiment}}/keyboard.png",
+            caption="../report/keyboard.rst",
+            category="Experiments",
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "keyboard map"},
+        ),
+        by_key=report(
+            f"{RESULTS}/summary/{{experiment}}/keys.tsv",
+            caption="../report/keys.rst",
+            category="Experiments",
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "keys"},
+        ),
+        print=multiext(f"{RESULTS}/summary/{{experiment}}/", "confusion.pdf", "keyboard.pdf"),
         provenance=f"{RESULTS}/summary/{{experiment}}/provenance.json",
     log:
         f"{RESULTS}/logs/summarize/{{experiment}}.log",
@@ -76,7 +129,8 @@ rule summarize:
         code=code_hash("tap2key.summarize"),
     shell:
         "python -m tap2key summarize --experiment {wildcards.experiment}"
-        " --evaluations {params.evaluations:q} --output {params.folder:q} > {log:q} 2>&1"
+        " --evaluations {params.evaluations:q} --keyboard {input.keyboard:q}"
+        " --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule compare:

@@ -26,6 +26,8 @@ from tap2key.dataset import (
 )
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder, read_json, write_json
+from tap2key.findings import write_findings
+from tap2key.keyboard import load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES, encoding_of
 from tap2key.places import places_of
 from tap2key.predictor import load_predictor
@@ -61,6 +63,7 @@ def main(args: argparse.Namespace) -> None:
     predictor, about = load_predictor(args.model, args.allow_other_version)
     tested = open_tested(args.dataset, args.fold)
     check_fits(args.model, about, tested)
+    places = places_of(load_keyboard(args.keyboard), tested.labels)
     truth = np.array(tested.data.with_format("numpy")["label"])
     probabilities = predictor.probabilities(Rows(tested.data).all())
     labels = list(tested.labels)
@@ -80,7 +83,8 @@ def main(args: argparse.Namespace) -> None:
     with atomic_folder(args.output) as temporary:
         write_predictions(temporary / "predictions.parquet", tested, truth, probabilities)
         write_json(temporary / "metrics.json", result)
-        who = f"{dataset.participant}, {'held out' if result['held_out_by_model'] else 'trained on'}"
+        who = ", ".join(result["participants"])
+        who += ", held out" if result["held_out"] else ", not held out"
         write_findings(
             temporary,
             counts,
@@ -94,7 +98,11 @@ def main(args: argparse.Namespace) -> None:
             temporary,
             "tap2key.evaluation",
             {"model": about["kind"]},
-            [args.model / ABOUT_FILE, *(folder / ENCODING_FILE for folder in args.dataset)],
+            [
+                args.model / ABOUT_FILE,
+                args.keyboard,
+                *(folder / ENCODING_FILE for folder in args.dataset),
+            ],
             (*ABOUT_PACKAGES, "matplotlib"),
         )
     print(

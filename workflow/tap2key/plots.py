@@ -1,53 +1,62 @@
-"""Pictures."""
+"""What all pictures share: fonts, colours, and files that are small and alike every time."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib
-import numpy as np
+from PIL import Image
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
 
-INCHES_PER_KEY = 0.3
-COUNT_IS_WHITE_ABOVE = 0.6
+# One hue from light to dark: the same to colour-blind eyes and on a grey printer.
+SHARE_COLOURS: Colormap = matplotlib.colormaps["Blues"]
+# From Okabe and Ito's palette for all kinds of eyes.
+STRONG, CALM = "#D55E00", "#0072B2"
+LINE_COLOURS = (CALM, STRONG, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+DARK_ABOVE = 0.55
+# A report of 20 participants holds hundreds of these.
+DOTS_PER_INCH = 110
+PALETTE_COLOURS = 256
+
+ENTER = "|"
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "pdf.fonttype": 42,
+    "axes.titlesize": 13,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 11,
+}
+plt.rcParams.update(STYLE)
 
 
-def draw_confusion(path: Path, counts: np.ndarray, labels: Sequence[str], title: str) -> None:
-    """Draw a confusion matrix, rows normalised, with the counts in its cells.
+def shown(label: str) -> str:
+    """A label as a stranger reads it."""
+    return "Enter" if label == ENTER else label
 
-    Args:
-        path: a PNG or PDF.
-        counts: [labels, labels], true key by predicted key.
-        labels: names of the keys, in keyboard order.
-        title: stands above it.
+
+def shown_all(labels: Sequence[str]) -> list[str]:
+    """Labels as a stranger reads them."""
+    return [shown(label) for label in labels]
+
+
+def text_colour(share: float) -> str:
+    """What stands out on the colour of a share."""
+    return "white" if share > DARK_ABOVE else "black"
+
+
+def save_picture(figure: Figure, stem: Path) -> None:
+    """Write `stem`.png, with few colours, and `stem`.pdf; close the figure.
+
+    The same figure gives the same bytes.
     """
-    totals = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    size = 1.8 + INCHES_PER_KEY * len(labels)
-    figure, axes = plt.subplots(figsize=(size + 0.9, size), layout="constrained")
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        dark = shares[row, column] > COUNT_IS_WHITE_ABOVE
-        axes.text(
-            column,
-            row,
-            str(counts[row, column]),
-            ha="center",
-            va="center",
-            fontsize=7,
-            color="white" if dark else "black",
-        )
-    ticks = np.arange(len(labels))
-    axes.set_xticks(ticks, labels, fontsize=9, rotation=90)
-    axes.set_yticks(ticks, labels, fontsize=9)
-    axes.set_xticks(ticks[:-1] + 0.5, minor=True)
-    axes.set_yticks(ticks[:-1] + 0.5, minor=True)
-    axes.grid(which="minor", color="0.9", linewidth=0.4)
-    axes.tick_params(which="minor", length=0)
-    axes.set_xlabel("predicted key")
-    axes.set_ylabel("true key")
-    axes.set_title(title)
-    figure.colorbar(image, label="share of the true key's taps", shrink=0.6, pad=0.02)
-    figure.savefig(path, dpi=150)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    with Image.open(buffer) as image:
+        few = image.convert("RGB").quantize(PALETTE_COLOURS, dither=Image.Dither.NONE)
+        few.save(stem.with_name(f"{stem.name}.png"), optimize=True)
+    figure.savefig(stem.with_name(f"{stem.name}.pdf"), metadata={"CreationDate": None})
     plt.close(figure)

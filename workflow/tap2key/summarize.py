@@ -9,10 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tap2key.confusion import read_confusion, write_confusion
+from tap2key.config import SHIPPED_KEYBOARD
+from tap2key.confusion import read_confusion
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder, read_json, write_json, write_tsv
-from tap2key.plots import draw_confusion
+from tap2key.findings import read_predictions, write_findings
+from tap2key.keyboard import load_keyboard
+from tap2key.places import places_of
 from tap2key.provenance import write_provenance
 from tap2key.scores import label_scores
 
@@ -46,6 +49,8 @@ def main(args: argparse.Namespace) -> None:
         ]
     )
     counts, labels = pooled_confusion(args.evaluations)
+    predictions = [read_predictions(f / "predictions.parquet") for f in args.evaluations]
+    truth, probabilities = (np.concatenate([p[at] for p in predictions]) for at in (0, 1))
     average = rows[-1]
     who = "held-out participants" if held_out else "participants, none of them held out"
     with atomic_folder(args.output) as temporary:
@@ -59,7 +64,7 @@ def main(args: argparse.Namespace) -> None:
             truth,
             probabilities,
             places_of(load_keyboard(args.keyboard), labels),
-            f"{args.experiment}: {len(by_participant)} held-out participants, "
+            f"{args.experiment}: {len(rows) - 1} {who}, "
             f"mean accuracy {average['accuracy']:.3f}, mean macro-F1 {average['macro_f1']:.3f}",
         )
         write_provenance(

@@ -1,0 +1,98 @@
+"""What is written about a set of named taps: confusion matrix, keyboard map, table of keys."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tap2key.confusion import write_confusion
+from tap2key.errors import Tap2keyError
+from tap2key.files import write_tsv
+from tap2key.places import Places, error_ellipses, errors_mm, expected_places
+from tap2key.plot_confusion import draw_confusion
+from tap2key.plot_keyboard import draw_keyboard
+
+KEY_COLUMNS = (
+    *("key", "taps", "accuracy", "precision", "most often named instead", "of its taps"),
+    *("error_median_mm", "offset_right_mm", "offset_away_mm", "sd_major_mm", "sd_minor_mm"),
+)
+
+
+def write_findings(
+    folder: Path,
+    counts: np.ndarray,
+    truth: np.ndarray,
+    probabilities: np.ndarray,
+    places: Places,
+    title: str,
+) -> None:
+    """Write confusion.{tsv,png,pdf}, keyboard.{png,pdf} and keys.tsv.
+
+    Args:
+        folder: where to.
+        counts: [labels, labels], true key by predicted key.
+        truth: [taps], indices of labels.
+        probabilities: [taps, labels].
+        places: where the labels are on the keyboard.
+        title: of the pictures.
+    """
+    expected = expected_places(probabilities, places)
+    ellipses = error_ellipses(truth, expected, places)
+    errors = errors_mm(truth, expected, places)
+    write_confusion(folder / "confusion.tsv", counts, places.labels)
+    draw_confusion(folder / "confusion", counts, places.labels, title, places.rows)
+    draw_keyboard(folder / "keyboard", counts, ellipses, places, title, median_or_nan(errors))
+    rows = []
+    for index, label in enumerate(places.labels):
+        own = errors[truth == index]
+        row = {"key": label, **_row_of_counts(counts, index, places.labels)}
+        if not np.isnan(median_or_nan(own)):
+            row["error_median_mm"] = f"{median_or_nan(own):.1f}"
+        if index in ellipses:
+            ellipse = ellipses[index]
+            values = (*ellipse.offset, *ellipse.sd)
+            row |= {c: f"{v:.1f}" for c, v in zip(KEY_COLUMNS[-4:], values, strict=True)}
+        rows.append(row)
+    write_tsv(folder / "keys.tsv", rows, KEY_COLUMNS)
+
+
+def median_or_nan(values: np.ndarray) -> float:
+    """The median of those values that are numbers; NaN where none is."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def _row_of_counts(counts: np.ndarray, index: int, labels: tuple[str, ...]) -> dict[str, object]:
+    taps, named = counts[index].sum(), counts[:, index].sum()
+    row: dict[str, object] = {"taps": taps}
+    if taps:
+        row["accuracy"] = f"{counts[index, index] / taps:.3f}"
+    if named:
+        row["precision"] = f"{counts[index, index] / named:.3f}"
+    wrong = counts[index].copy()
+    wrong[index] = 0
+    if wrong.any():
+        row["most often named instead"] = labels[wrong.argmax()]
+        row["of its taps"] = f"{wrong.max() / taps:.3f}"
+    return row
+
+
+def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Read the evaluate stage's predictions back.
+
+    Returns:
+        True labels as indices [taps], probabilities [taps, labels] and the labels' names.
+
+    Raises:
+        Tap2keyError: the file is missing or not such a table.
+    """
+    try:
+        table = pq.read_table(path, columns=["truth", "probabilities"])
+        labels = table.schema.metadata[b"labels"].decode().split("\t")
+        index = {label: at for at, label in enumerate(labels)}
+        truth = np.array([index[label] for label in table["truth"].to_pylist()], dtype=int)
+        flat = table["probabilities"].combine_chunks().flatten().to_numpy()
+        return truth, flat.reshape(len(truth), len(labels)), labels
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise Tap2keyError(f"{path}: not predictions ({error}); evaluate anew") from None
