@@ -1,0 +1,249 @@
+import json
+import re
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from made import ENCODING, LABELS, SHAPE, dataset, fold, people, stage
+from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score
+
+from tap2key.__main__ import main
+from tap2key.confusion import confusion_counts, read_confusion, write_confusion
+from tap2key.dataset import Rows, load_dataset_folder
+from tap2key.errors import Tap2keyError
+from tap2key.files import read_json, write_json
+from tap2key.model import build_extractor, build_model
+from tap2key.modelfolder import write_about
+from tap2key.predictor import load_predictor
+from tap2key.represent import Encoding
+from tap2key.scores import scores
+
+CROP = (0.5, 2)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    root = tmp_path_factory.mktemp("study")
+    datasets = people(root / "datasets", ["Ana", "Bo", "Chen", "Dee"], taps=60, rare=2)
+    return fold(root / "fold", datasets, "Ana")[0], datasets
+
+
+@pytest.fixture(scope="module")
+def network(study, tmp_path_factory):
+    """A model folder as training writes it, with weights that were never trained."""
+    folder = tmp_path_factory.mktemp("network")
+    torch.manual_seed(0)
+    build_model(None, SHAPE, LABELS, 8 * 40).save_pretrained(folder)
+    build_extractor(ENCODING.sample_rate).save_pretrained(folder)
+    settings = {"kind": "wav2vec2", "model": {"crop_ms": CROP, "max_duration_s": None}}
+    opened = load_dataset_folder(study[1]["Bo"])
+    write_about(folder, settings, read_json(study[0] / "fold.json"), opened, 512, 0, {})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def forest(study, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("forest") / "model"
+    training = [path for name, path in study[1].items() if name != "Ana"]
+    settings = json.dumps({"kind": "level_forest", "trees": 3})
+    stage(
+        *("baseline", "--fold", study[0], "--datasets", *training),
+        *("--settings", settings, "--output", folder),
+    )
+    return folder
+
+
+@pytest.fixture(scope="module", params=["network", "forest"])
+def evaluated(request, study, tmp_path_factory):
+    """The results of scoring a model on the participant it never heard."""
+    output = tmp_path_factory.mktemp("evaluated") / request.param
+    assert evaluate(request.getfixturevalue(request.param), study[1]["Ana"], output) == 0
+    return output
+
+
+def evaluate(model, data, output, *options):
+    return main(
+        [
+            *("evaluate", "--model", str(model), "--dataset", str(data)),
+            *("--output", str(output), *options),
+        ]
+    )
+
+
+def refused(capsys, model, data, tmp_path):
+    assert evaluate(model, data, tmp_path / "out") == 1
+    assert not (tmp_path / "out").exists()
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("tap2key: error: ")
+    return message
+
+
+def test_metrics_are_scikit_learns_on_the_predictions(evaluated):
+    rows = pq.read_table(evaluated / "predictions.parquet").to_pylist()
+    metrics = read_json(evaluated / "metrics.json")
+    assert metrics["held_out"] is True
+    truth, guessed = ([row[name] for row in rows] for name in ("truth", "prediction"))
+    assert metrics["accuracy"] == pytest.approx(accuracy_score(truth, guessed))
+    for average in ("macro", "weighted"):
+        expected = f1_score(truth, guessed, average=average, labels=LABELS, zero_division=0)
+        assert metrics[f"{average}_f1"] == pytest.approx(expected)
+    report = classification_report(truth, guessed, output_dict=True, zero_division=0)
+    for key in LABELS:
+        assert metrics["keys"][key] == {
+            "precision": pytest.approx(report[key]["precision"]),
+            "recall": pytest.approx(report[key]["recall"]),
+            "f1": pytest.approx(report[key]["f1-score"]),
+            "taps": report[key]["support"],
+        }
+    assert metrics["taps"] == len(rows)
+    counts, labels = read_confusion(evaluated / "confusion.tsv")
+    assert labels == list(LABELS)
+    np.testing.assert_array_equal(counts, confusion_matrix(truth, guessed, labels=LABELS))
+
+
+def test_predictions_are_the_datasets_taps_with_probabilities(study, evaluated):
+    table = pq.read_table(evaluated / "predictions.parquet")
+    data = load_dataset_folder(study[1]["Ana"]).data
+    for name in ("participant", "session", "recording", "tap"):
+        assert table[name].to_pylist() == data[name][:]
+    names = data.features["label"].names
+    assert table["truth"].to_pylist() == [names[label] for label in data["label"]]
+    probabilities = np.array(table["probabilities"].to_pylist())
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    assert table["prediction"].to_pylist() == [LABELS[i] for i in probabilities.argmax(axis=1)]
+    assert table.schema.metadata[b"labels"].decode().split("\t") == list(LABELS)
+
+
+def test_a_network_sees_in_evaluation_what_it_saw_in_training(study, network):
+    """Cut by the training's crop, normalised after it: as a loop over single taps does it."""
+    predictor, _ = load_predictor(network)
+    values = Rows(load_dataset_folder(study[1]["Ana"]).data).all()
+    found = predictor.probabilities(values)
+    first = ENCODING.onset_frame - 8  # 0.5 ms at 16 kHz
+    for row in (0, 7, len(values) - 1):
+        flat = values[row, 8 * first : 8 * (first + 40)].astype(float)
+        flat = (flat - flat.mean()) / np.sqrt(flat.var() + 1e-7)
+        with torch.inference_mode():
+            logits = predictor.model(torch.tensor(flat[None], dtype=torch.float32)).logits
+        np.testing.assert_allclose(found[row], logits.softmax(-1)[0], atol=1e-4)
+
+
+def test_a_model_of_another_version_is_refused_unless_allowed(study, tmp_path, capsys, request):
+    for kind, package in (("network", "transformers"), ("forest", "scikit-learn")):
+        model = tmp_path / kind
+        shutil.copytree(request.getfixturevalue(kind), model)
+        about = read_json(model / "tap2key.json")
+        here = about["packages"][package]
+        major, minor, patch = here.split(".")
+        write_json(
+            model / "tap2key.json",
+            {**about, "packages": {**about["packages"], package: f"{major}.{int(minor) + 1}.0"}},
+        )
+        message = refused(capsys, model, study[1]["Ana"], tmp_path)
+        assert f"made with {package} {major}.{int(minor) + 1}.0, and {here} is installed" in message
+        assert load_predictor(model, allow_other_version=True)[1]["kind"] == about["kind"]
+        write_json(
+            model / "tap2key.json",
+            {
+                **about,
+                "packages": {**about["packages"], package: f"{major}.{minor}.{int(patch) + 1}"},
+            },
+        )
+        assert load_predictor(model)[1]["kind"] == about["kind"]
+
+
+def test_a_flag_allows_another_version(study, forest, tmp_path):
+    model = shutil.copytree(forest, tmp_path / "model")
+    about = read_json(model / "tap2key.json")
+    about["packages"]["scikit-learn"] = "0.1.0"
+    write_json(model / "tap2key.json", about)
+    assert evaluate(model, study[1]["Ana"], tmp_path / "out", "--allow-other-version") == 0
+    assert (tmp_path / "out" / "metrics.json").is_file()
+
+
+def test_other_keys_and_other_encodings_are_refused(network, tmp_path, capsys):
+    keys = dataset(tmp_path / "keys", "Ana", [0, 1, 2], labels=("a", "b", "c"))
+    message = refused(capsys, network, keys, tmp_path)
+    assert re.search("was trained on other keys", message)
+    for at, encoding in enumerate(
+        [
+            Encoding("interleave", 8_000, (1, 3)),
+            Encoding("interleave", 16_000, (1, 2)),
+            Encoding("interleave", 16_000, (1, 3), 150),
+            Encoding("stack", 16_000, (1, 3)),
+        ]
+    ):
+        other = dataset(tmp_path / str(at), "Ana", [0, 1, 2], encoding=encoding)
+        assert "encode the taps that way" in refused(capsys, network, other, tmp_path)
+
+
+def test_a_key_never_trained_is_warned_about_listed_and_missed(tmp_path, capsys):
+    datasets = {
+        name: dataset(tmp_path / name, name, np.arange(42) % (3 if name == "Ana" else 2))
+        for name in ("Ana", "Bo", "Chen")
+    }
+    folder, training = fold(tmp_path / "fold", datasets, "Ana")
+    stage(
+        *("baseline", "--fold", folder, "--datasets", *training, "--output", tmp_path / "model"),
+        *("--settings", json.dumps({"kind": "gcc_phat_forest", "trees": 10})),
+    )
+    capsys.readouterr()
+    assert evaluate(tmp_path / "model", datasets["Ana"], tmp_path / "out") == 0
+    warning = "training never saw the key '|'; its 14 taps count as missed"
+    assert warning in capsys.readouterr().err
+    metrics = read_json(tmp_path / "out" / "metrics.json")
+    assert metrics["never_trained"] == ["|"]
+    assert metrics["keys"]["|"] == {"precision": 0, "recall": 0, "f1": 0, "taps": 14}
+    known = [metrics["keys"][key]["f1"] for key in ("a", "b")]
+    assert metrics["macro_f1"] == pytest.approx(sum(known) / 3)
+    assert metrics["accuracy"] <= 28 / 42
+
+
+def test_it_says_when_the_model_had_heard_the_participant(study, forest, tmp_path):
+    assert evaluate(forest, study[1]["Bo"], tmp_path / "Bo") == 0
+    assert read_json(tmp_path / "Bo" / "metrics.json")["held_out"] is False
+
+
+def test_what_is_not_a_model_is_refused(study, tmp_path, capsys):
+    message = refused(capsys, tmp_path / "absent", study[1]["Ana"], tmp_path)
+    assert message.endswith("absent/tap2key.json: no such file")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_are_scikit_learns(seed):
+    rng = np.random.default_rng(seed)
+    labels = [*"abcdef"]
+    truth = rng.integers(0, 4, 80)  # e and f never occur
+    probabilities = rng.dirichlet(np.ones(6), 80) + 0.6 * np.eye(6)[truth]
+    guessed = probabilities.argmax(axis=1)
+    found = scores(truth, probabilities, labels, dict.fromkeys("acef", 5) | {"b": 0})
+    occurring = {"labels": range(4), "zero_division": 0}
+    assert found["accuracy"] == pytest.approx(accuracy_score(truth, guessed))
+    for average in ("macro", "weighted"):
+        expected = f1_score(truth, guessed, average=average, **occurring)
+        assert found[f"{average}_f1"] == pytest.approx(expected)
+    assert found["never_trained"] == ["b", "d"]
+    assert sum(key["taps"] for key in found["keys"].values()) == 80
+    np.testing.assert_array_equal(
+        confusion_counts(truth, guessed, 6), confusion_matrix(truth, guessed, labels=range(6))
+    )
+
+
+def test_a_confusion_matrix_round_trip_keeps_rows_as_true_keys(tmp_path):
+    counts = np.array([[5, 1, 0], [0, 7, 2], [0, 0, 3]])
+    write_confusion(tmp_path / "c.tsv", counts, LABELS)
+    assert (tmp_path / "c.tsv").read_text() == (
+        "true key\ta\tb\t|\na\t5\t1\t0\nb\t0\t7\t2\n|\t0\t0\t3\n"
+    )
+    back, labels = read_confusion(tmp_path / "c.tsv")
+    np.testing.assert_array_equal(back, counts)
+    assert labels == list(LABELS)
+
+
+@pytest.mark.parametrize("cell", ["x", ""])
+def test_a_broken_confusion_matrix_is_refused(tmp_path, cell):
+    (tmp_path / "c.tsv").write_text(f"true key\ta\tb\na\t1\t{cell}\nb\t0\t1\n")
+    with pytest.raises(Tap2keyError, match=r"c\.tsv: not a confusion matrix"):
+        read_confusion(tmp_path / "c.tsv")
