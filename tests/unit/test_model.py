@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from tap2key.errors import Tap2keyError
-from tap2key.model import build_extractor, build_model
+from tap2key.model import FIRST_KERNEL, build_extractor, build_model, inflate
 from tap2key.represent import interleave
 
 LENGTH = 512
@@ -131,3 +131,40 @@ def test_an_unreadable_checkpoint_is_named_in_one_line(tmp_path):
             build_model(str(checkpoint), {}, LABELS, LENGTH)
         assert "\n" not in str(error.value)
         assert str(checkpoint) in str(error.value)
+
+
+def test_an_inflated_kernel_is_the_mean_of_the_channels_until_it_is_told_apart():
+    torch.manual_seed(0)
+    kernel = torch.randn(4, 1, 10)
+    channels = torch.randn(2, 8, 200)
+    flat = channels.transpose(1, 2).reshape(2, 1, -1)
+    wide = inflate(kernel, 8, asymmetry=0.0)
+    assert wide.shape == (4, 1, 80)
+    mean = torch.nn.functional.conv1d(channels.mean(dim=1, keepdim=True), kernel, stride=5)
+    assert torch.allclose(torch.nn.functional.conv1d(flat, wide, stride=40), mean, atol=1e-5)
+    parts = inflate(kernel, 8, asymmetry=0.3).reshape(4, 10, 8)
+    assert (parts.std(dim=2) > 0).all()
+
+
+def test_an_aligned_stem_keeps_the_pretrained_weights_and_sees_frames(tmp_path):
+    torch.manual_seed(0)
+    narrow = {**SHAPE, "conv_kernel": [10, 3], "conv_stride": [5, 2]}
+    before = build_model(None, narrow, LABELS, 512)
+    before.wav2vec2.save_pretrained(tmp_path / "base")
+    after = build_model(str(tmp_path / "base"), {}, LABELS, 512, aligned_channels=8)
+    assert list(after.config.conv_kernel) == [80, 3]
+    assert list(after.config.conv_stride) == [40, 2]
+    old, new = before.state_dict(), after.state_dict()
+    same = [name for name in old if name.startswith("wav2vec2") and name != FIRST_KERNEL]
+    assert same
+    for name in same:
+        assert torch.equal(old[name], new[name]), name
+    assert new[FIRST_KERNEL].shape[-1] == 8 * old[FIRST_KERNEL].shape[-1]
+
+
+def test_frozen_parameters_are_those_whose_names_begin_so():
+    model = build_model(None, SHAPE, LABELS, 512, freeze=["wav2vec2.feature_extractor"])
+    for name, parameter in model.named_parameters():
+        assert parameter.requires_grad != name.startswith("wav2vec2.feature_extractor"), name
+    with pytest.raises(Tap2keyError, match=r"model.freeze: no parameter begins with 'stem'"):
+        build_model(None, SHAPE, LABELS, 512, freeze=["stem"])

@@ -1,4 +1,4 @@
-"""Stage `baseline`: fit extremely randomised trees on delays and levels, on one fold."""
+"""Stage `baseline`: fit a forest on one fold."""
 
 import argparse
 import sys
@@ -6,20 +6,15 @@ import zipfile
 
 import numpy as np
 import skops.io
-from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from tap2key.dataset import Rows
-from tap2key.delays import gcc_phat_delays, level_ratios
-from tap2key.errors import Tap2keyError
+from tap2key.features import forest_features
 from tap2key.files import atomic_folder
 from tap2key.fitting import Fold, add_fitting_arguments, open_fold, read_settings
-from tap2key.modelfolder import ABOUT_PACKAGES, write_about
+from tap2key.modelfolder import ABOUT_PACKAGES, FOREST_FILE, write_about
 from tap2key.provenance import write_provenance
-from tap2key.represent import CHANNELS, Encoding
 
-FOREST_FILE = "forest.skops"
-# Delays beyond the time that a wave needs across the table are noise.
-MAX_DELAY_S = 0.002
 FEWEST_TAPS_IN_LEAF = 2
 
 
@@ -34,7 +29,7 @@ def main(args: argparse.Namespace) -> None:
     settings = read_settings(args.settings)
     fold = open_fold(args)
     forest = fit(fold, settings["kind"], settings["trees"], args.seed, args.threads)
-    validation = features(
+    validation = forest_features(
         settings["kind"], Rows(fold.data["validation"]).all(), fold.first.encoding
     )
     truth = np.array(fold.data["validation"].with_format("numpy")["label"])
@@ -55,34 +50,18 @@ def main(args: argparse.Namespace) -> None:
     print(f"{args.output}: validation accuracy {accuracy:.3f}", file=sys.stderr)
 
 
-def fit(fold: Fold, kind: str, trees: int, seed: int, threads: int) -> ExtraTreesClassifier:
+BaseForest = ExtraTreesClassifier | RandomForestClassifier
+
+
+def fit(fold: Fold, kind: str, trees: int, seed: int, threads: int) -> BaseForest:
     """A forest trained on the fold's rows, repeats included."""
     data = fold.data["train"]
     rows = np.arange(len(data)) if data._indices is None else data._indices.column(0).to_numpy()
     unique, positions = np.unique(rows, return_index=True)
-    inputs = features(kind, Rows(data)[positions], fold.first.encoding)
+    inputs = forest_features(kind, Rows(data)[positions], fold.first.encoding)
     place = {row: at for at, row in enumerate(unique)}
     seen = np.array([place[row] for row in rows])
     labels = np.array(data.with_format("numpy")["label"])
-    forest = ExtraTreesClassifier(
-        trees, min_samples_leaf=FEWEST_TAPS_IN_LEAF, n_jobs=threads, random_state=seed
-    )
+    family = RandomForestClassifier if kind == "mfcc_forest" else ExtraTreesClassifier
+    forest = family(trees, min_samples_leaf=FEWEST_TAPS_IN_LEAF, n_jobs=threads, random_state=seed)
     return forest.fit(inputs[seen], labels)
-
-
-def features(kind: str, inputs: np.ndarray, encoding: Encoding) -> np.ndarray:
-    """What a forest sees of encoded windows: [n, length] → [n, 8] or [n, 36].
-
-    Raises:
-        Tap2keyError: the encoding does not keep all eight channels apart.
-    """
-    if encoding.representation != "interleave":
-        raise Tap2keyError(
-            f"{kind} needs all eight channels: set encoding.representation to interleave, "
-            f"not {encoding.representation}"
-        )
-    windows = inputs.reshape(len(inputs), -1, CHANNELS).transpose(0, 2, 1)
-    levels = level_ratios(windows)
-    if kind == "level_forest":
-        return levels
-    return np.hstack([gcc_phat_delays(windows, encoding.sample_rate, MAX_DELAY_S), levels])

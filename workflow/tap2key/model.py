@@ -1,18 +1,53 @@
-"""The Wav2Vec2 classifier: from a shape, or from a checkpoint."""
+"""The classifier that is trained: Wav2Vec2 from a shape or a checkpoint, or a plain network."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
 
+from tap2key.convolutional import ConvolutionalClassifier, ConvolutionalConfig
+from tap2key.cut import Cut
 from tap2key.errors import Tap2keyError
 
+Classifier = Wav2Vec2ForSequenceClassification | ConvolutionalClassifier
+FIRST_KERNEL = "wav2vec2.feature_extractor.conv_layers.0.conv.weight"
+# Enough to tell the channels apart from the first step on, too little to undo the pretraining.
+ASYMMETRY = 0.3
 NAMED_BY_KEYBOARD = ("num_labels", "id2label", "label2id")
 
 
+def build_classifier(settings: Mapping[str, Any], labels: Sequence[str], cut: Cut) -> Classifier:
+    """The classifier of an experiment: `settings` are all of its settings, `cut` makes its inputs.
+
+    Raises:
+        Tap2keyError: see `build_model`.
+    """
+    if settings["kind"] == "convolutional":
+        names = {"id2label": dict(enumerate(labels))}
+        model = ConvolutionalClassifier(ConvolutionalConfig(channels=cut.channels, **names))
+        model.accepts_loss_kwargs = False
+        return model
+    chosen = settings["model"]
+    return build_model(
+        chosen["checkpoint"],
+        chosen["shape"],
+        labels,
+        cut.length,
+        cut.channels if chosen["aligned_stem"] else None,
+        chosen["freeze"],
+    )
+
+
 def build_model(
-    checkpoint: str | None, shape: Mapping[str, Any], labels: Sequence[str], input_length: int
+    checkpoint: str | None,
+    shape: Mapping[str, Any],
+    labels: Sequence[str],
+    input_length: int,
+    aligned_channels: int | None = None,
+    freeze: Sequence[str] = (),
 ) -> Wav2Vec2ForSequenceClassification:
     """A classifier with one output per label.
 
@@ -20,6 +55,9 @@ def build_model(
         checkpoint: a model hub's name or a folder; None starts from scratch.
         shape: settings of `Wav2Vec2Config`: all of them, or changes to the checkpoint's.
         labels: names of the classes, in order.
+        aligned_channels: widen a checkpoint's first convolution to whole frames of so many
+            interleaved channels; None leaves it.
+        freeze: beginnings of the names of parameters that are not trained.
         input_length: values of one input, to refuse a model that makes no frame of them.
 
     Raises:
@@ -35,13 +73,14 @@ def build_model(
     if checkpoint is None:
         model = _from_shape(shape, names)
     else:
-        model = _from_checkpoint(checkpoint, shape, labels, names)
+        model = _from_checkpoint(checkpoint, shape, labels, names, aligned_channels)
     frames = int(model._get_feat_extract_output_lengths(input_length))
     if frames < 1:
         raise Tap2keyError(
             f"model: inputs of {input_length} values give no frame; keep more of the window "
             "(crop_ms, max_duration_s) or lower the last strides in model.shape.conv_stride"
         )
+    _freeze(model, freeze)
     # Its forward takes **kwargs, which Trainer would read as scaling its own loss.
     model.accepts_loss_kwargs = False
     return model
@@ -80,8 +119,55 @@ def _check_settings(shape: Mapping[str, Any]) -> None:
             raise Tap2keyError(f"model.shape: Wav2Vec2Config has no setting {key!r}; see its docs")
 
 
+def inflate(kernel: torch.Tensor, channels: int, asymmetry: float) -> torch.Tensor:
+    """Widen a one-channel kernel to interleaved channels: [out, 1, k] → [out, 1, channels·k].
+
+    With stride channels·s on interleaved data it is a convolution of `channels` channels with
+    kernel k and stride s. Equal parts make it the channels' mean, which is blind to delays between
+    them, so each part is scaled by a random 1 ± `asymmetry`.
+    """
+    parts = kernel.repeat(1, channels, 1) / channels
+    parts = parts * (1 + asymmetry * torch.randn(len(kernel), channels, 1))
+    return parts.permute(0, 2, 1).reshape(len(kernel), 1, -1)
+
+
+def _aligned(
+    checkpoint: str, settings: Mapping[str, Any], channels: int
+) -> Wav2Vec2ForSequenceClassification:
+    """A checkpoint with its first convolution inflated; the other weights as they are."""
+    narrow = Wav2Vec2ForSequenceClassification.from_pretrained(checkpoint, **settings)
+    config = copy.deepcopy(narrow.config)
+    first, *others = config.conv_kernel
+    config.conv_kernel = [channels * first, *others]
+    first, *others = config.conv_stride
+    config.conv_stride = [channels * first, *others]
+    model = Wav2Vec2ForSequenceClassification(config)
+    weights = narrow.state_dict()
+    weights[FIRST_KERNEL] = inflate(weights[FIRST_KERNEL], channels, ASYMMETRY)
+    model.load_state_dict(weights)
+    return model
+
+
+def _freeze(model: torch.nn.Module, beginnings: Sequence[str]) -> None:
+    """Leave the parameters out of training whose names begin so."""
+    for beginning in beginnings:
+        found = [p for name, p in model.named_parameters() if name.startswith(beginning)]
+        if not found:
+            parts = sorted({name.rsplit(".", 1)[0] for name, _ in model.named_parameters()})
+            raise Tap2keyError(
+                f"model.freeze: no parameter begins with {beginning!r}; there are "
+                f"{', '.join(parts[:8])} …"
+            )
+        for parameter in found:
+            parameter.requires_grad = False
+
+
 def _from_checkpoint(
-    checkpoint: str, shape: Mapping[str, Any], labels: Sequence[str], names: Mapping[str, Any]
+    checkpoint: str,
+    shape: Mapping[str, Any],
+    labels: Sequence[str],
+    names: Mapping[str, Any],
+    aligned_channels: int | None,
 ) -> Wav2Vec2ForSequenceClassification:
     try:
         found = Wav2Vec2Config.from_pretrained(checkpoint)
@@ -92,7 +178,10 @@ def _from_checkpoint(
                 f"({len(found.id2label)} of them); start from a checkpoint with these "
                 f"{len(labels)} or without a classifier"
             )
-        return Wav2Vec2ForSequenceClassification.from_pretrained(checkpoint, **names, **shape)
+        settings = {**names, **shape}
+        if aligned_channels is not None:
+            return _aligned(checkpoint, settings, aligned_channels)
+        return Wav2Vec2ForSequenceClassification.from_pretrained(checkpoint, **settings)
     except (OSError, ValueError, RuntimeError) as error:
         advice = (
             "it is not a readable model folder"

@@ -11,12 +11,15 @@ from tap2key.provenance import package_versions
 from tap2key.represent import Encoding
 
 ABOUT_FILE = "tap2key.json"
+FOREST_FILE = "forest.skops"
 ABOUT_PACKAGES = ("torch", "transformers", "accelerate", "datasets", "scikit-learn", "numpy")
 # Versions that must agree, major and minor, for a model of a kind to be read back faithfully.
 DECISIVE_PACKAGE = {
     "wav2vec2": "transformers",
     "gcc_phat_forest": "scikit-learn",
     "level_forest": "scikit-learn",
+    "mfcc_forest": "scikit-learn",
+    "convolutional": "transformers",
 }
 
 

@@ -1,5 +1,6 @@
 """What a run will make: participants, sessions, experiments, folds, and where each thing lands."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,8 +23,9 @@ from tap2key.study import (
 )
 
 SHIPPED_DIFFICULTY = Path(__file__).parent / "simulate" / "difficulty.yaml"
-FOREST_KINDS = ("gcc_phat_forest", "level_forest")
+FOREST_KINDS = ("gcc_phat_forest", "level_forest", "mfcc_forest")
 FEWEST_PARTICIPANTS = 2
+HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,21 @@ class Plan:
         return {key: settings[key] for key in keys}
 
     @cached_property
+    def fetched(self) -> dict[str, str]:
+        """The checkpoints to fetch from the model hub, by the folder they land in."""
+        models = [self.experiments[name]["model"] for name in self.of_kind(forests=False)]
+        return {
+            f"{self.results}/pretrained/{m['checkpoint'].replace('/', '--')}": m["checkpoint"]
+            for m in models
+            if is_on_hub(m["checkpoint"])
+        }
+
+    def pretrained(self, experiment: str) -> list[str]:
+        """The folder of the fetched checkpoint that an experiment starts from, if it does."""
+        checkpoint = self.experiments[experiment]["model"]["checkpoint"]
+        return [folder for folder, name in self.fetched.items() if name == checkpoint]
+
+    @cached_property
     def simulated(self) -> list[PlannedSession]:
         """The sessions to simulate; none when a study is read."""
         if self.config["simulate"] is None:
@@ -310,9 +327,23 @@ def segment_options(settings: Mapping[str, Any]) -> list[str]:
 
 def launch_options(settings: Mapping[str, Any]) -> list[str]:
     """The launch stage's arguments."""
-    return ["--processes", str(settings["processes"]), *(["--gpu"] if settings["gpu"] else [])]
+    numbers = [f"--{name} {settings[name]}" for name in ("nodes", "processes")]
+    return [*" ".join(numbers).split(), *(["--gpu"] if settings["gpu"] else [])]
 
 
-def gpus(settings: Mapping[str, Any]) -> int:
-    """GPUs that one training job asks for."""
-    return settings["processes"] if settings["gpu"] else 0
+def launch_resources(settings: Mapping[str, Any]) -> dict[str, int | str]:
+    """The nodes and GPUs that one training job asks for."""
+    nodes = settings["nodes"]
+    asked: dict[str, int | str] = {"nodes": nodes}
+    if settings["gpu"]:
+        asked["gpu"] = nodes * settings["processes"]
+    if nodes > 1:
+        asked |= {"mpi": "srun", "tasks": nodes}
+        # Otherwise the executor would ask for one task per GPU and node.
+        asked |= {"tasks_per_gpu": 0} if settings["gpu"] else {}
+    return asked
+
+
+def is_on_hub(checkpoint: str | None) -> bool:
+    """Whether a checkpoint has to be fetched, rather than being a folder or none."""
+    return bool(checkpoint and HUB_NAME.fullmatch(checkpoint) and not Path(checkpoint).is_dir())

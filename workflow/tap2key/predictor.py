@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tap2key.cut import cut_of
-from tap2key.modelfolder import encoding_of, read_about
+from tap2key.modelfolder import FOREST_FILE, encoding_of, read_about
 
 INPUTS_AT_ONCE = 64
 TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
@@ -22,23 +22,27 @@ class Predictor(Protocol):
 def load_predictor(folder: Path, allow_other_version: bool = False) -> tuple[Predictor, dict]:
     """Read a model's folder; also returns what the folder says about the model."""
     about = read_about(folder, allow_other_version)
-    if about["kind"] == "wav2vec2":
-        return Wav2Vec2Predictor(folder, about), about
+    if about["kind"] in ("wav2vec2", "convolutional"):
+        return NetworkPredictor(folder, about), about
     return ForestPredictor(folder, about), about
 
 
-class Wav2Vec2Predictor:
-    """A fine-tuned classifier, cut and normalised as in training."""
+class NetworkPredictor:
+    """A trained classifier, its inputs cut and normalised as in training."""
 
     def __init__(self, folder: Path, about: dict[str, Any]) -> None:
-        """Load with stock transformers."""
+        """Load with stock transformers, or as the plain network that transformers does not know."""
         # Imported here so that scoring a forest does not load torch.
         import torch
         from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
+        from tap2key.convolutional import ConvolutionalClassifier
+
+        plain = about["kind"] == "convolutional"
+        family = ConvolutionalClassifier if plain else AutoModelForAudioClassification
         self.torch = torch
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model = AutoModelForAudioClassification.from_pretrained(folder).to(self.device).eval()
+        self.model = family.from_pretrained(folder).to(self.device).eval()
         self.extractor = AutoFeatureExtractor.from_pretrained(folder)
         self.channels = encoding_of(about).channels
         self.cut = cut_of(
@@ -72,10 +76,10 @@ class ForestPredictor:
         """
         import skops.io
 
-        from tap2key.baseline import FOREST_FILE, features
+        from tap2key.features import forest_features
 
         self.forest = skops.io.load(folder / FOREST_FILE, trusted=TRUSTED_TYPES)
-        self.features, self.kind = features, about["kind"]
+        self.features, self.kind = forest_features, about["kind"]
         self.encoding, self.labels = encoding_of(about), about["labels"]
 
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
