@@ -1,0 +1,218 @@
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from made import session
+
+from tap2key import plan
+from tap2key.__main__ import parse
+from tap2key.config import complete_experiment
+from tap2key.errors import Tap2keyError
+from tap2key.represent import Encoding
+from tap2key.study import read_manifest
+
+FOREST = {"kind": "level_forest"}
+
+
+@pytest.fixture
+def study(tmp_path):
+    for name in ("Ana/one", "Ana/two", "Bo/one", "Zoë Z/one"):
+        session(tmp_path / "study", name)
+    return tmp_path
+
+
+def planned(root, main_process=True, experiments=None, **config):
+    raw = {
+        "study": str(root / "study"),
+        "results": str(root / "results"),
+        "experiments": experiments or {"only": {}},
+        **config,
+    }
+    return plan.make_plan(raw, main_process)
+
+
+def names_of(folders):
+    return [Path(folder).name for folder in folders]
+
+
+def test_a_fold_never_trains_on_whom_it_holds_out(study):
+    made = planned(study)
+    assert made.participants == ["Ana", "Bo", "Zoë Z"]
+    assert list(made.folds("only")) == made.participants
+    for held_out in made.participants:
+        training = names_of(made.training_datasets("only", held_out))
+        assert sorted([*training, held_out]) == made.participants
+        assert names_of(made.tested_datasets("only", held_out)) == [held_out]
+        options = made.fold_options("only", held_out)
+        assert options[:2] == ["--held-out", held_out]
+
+
+def test_people_who_are_left_out_or_not_tested(study):
+    made = planned(study, select_folds="Bo")
+    assert list(made.folds("only")) == ["Bo"]
+    assert names_of(made.training_datasets("only", "Bo")) == ["Ana", "Zoë Z"]
+    made = planned(study, select_participants=["Ana", "Zoë Z"])
+    assert made.participants == ["Ana", "Zoë Z"]
+    assert names_of(made.training_datasets("only", "Ana")) == ["Zoë Z"]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"select_participants": "Ana,Bob"}, "'Bob' is not in the study; it has Ana, Bo, Zoë Z"),
+        ({"select_folds": ["Bob"]}, "select_folds: no 'Bob'; there is Ana, Bo, Zoë Z"),
+        ({"select_experiments": "x"}, "select_experiments: no 'x'; there is only"),
+        ({"select_participants": "Ana"}, r"one participant \(Ana\), too few to hold one out"),
+        ({"study": None}, "neither study nor simulate is set"),
+    ],
+)
+def test_a_selection_that_cannot_be_run_says_what_there_is(study, config, message):
+    with pytest.raises(Tap2keyError, match=message):
+        made = planned(study, **config)
+        # Folds and experiments are chosen when they are first asked for.
+        assert made.folds(next(iter(made.experiments)))
+
+
+def test_leaving_sessions_out(study):
+    made = planned(study, experiments={"e": {"split": "leave_one_session_out"}})
+    assert list(made.folds("e")) == ["Ana~one", "Ana~two", "Bo~one", "Zoë Z~one"]
+    assert made.fold_options("e", "Ana~two")[:3] == ["--held-session", "Ana", "two"]
+    assert names_of(made.training_datasets("e", "Ana~two")) == made.participants
+    assert names_of(made.tested_datasets("e", "Ana~two")) == ["Ana"]
+
+
+def test_given_and_random_splits(study):
+    given = {"split": "given", "given": {"train": ["Ana", "Bo"], "test": ["Zoë Z"]}}
+    made = planned(study, experiments={"g": given, "r": {"split": "random"}})
+    assert names_of(made.training_datasets("g", "given")) == ["Ana", "Bo"]
+    assert made.fold_options("g", "given")[:2] == ["--held-out", "Zoë Z"]
+    assert made.fold_options("r", "random")[0] == "--random"
+    both = {"split": "given", "given": {"train": ["Ana", "Bo"], "test": ["Bo"]}}
+    with pytest.raises(Tap2keyError, match="Bo both in train and in test"):
+        planned(study, experiments={"g": both}).folds("g")
+
+
+def test_experiments_share_encodings(study):
+    cropped = {"crop_ms": [2, 4], "sample_rate": 48_000}
+    experiments = {
+        "a": {"encoding": cropped},
+        "b": {**FOREST, "encoding": {**cropped, "crop_ms": [2.0, 4.0]}},
+        "c": {"encoding": {**cropped, "highpass_hz": 150}},
+        "d": {},
+    }
+    made = planned(study, experiments=experiments)
+    assert list(made.encodings) == [
+        "interleave-48000-crop2to4",
+        "interleave-48000-crop2to4-highpass150",
+        "interleave-16000",
+    ]
+    assert made.dataset("a", "Bo") == made.dataset("b", "Bo") != made.dataset("c", "Bo")
+    assert list(planned(study, experiments=experiments, select_experiments="d").encodings) == [
+        "interleave-16000"
+    ]
+
+
+def test_different_encodings_never_share_a_name():
+    settings = [
+        {"representation": representation, "sample_rate": rate, "crop_ms": crop, "highpass_hz": hz}
+        for representation in ("interleave", "top")
+        for rate in (16_000, 48_000)
+        for crop in (None, [2, 4], [24, 4], [2, 44], [0.5, 4], [0.25, 4.125])
+        for hz in (None, 150, 150.5)
+    ]
+    assert len({plan.encoding_name(s) for s in settings}) == len(settings)
+
+
+def test_the_main_process_writes_the_manifest_and_jobs_read_it(study):
+    made = planned(study)
+    assert read_manifest(made.manifest) == list(made.recordings)
+    # A job must not notice what was recorded since: the graph of jobs is of the main process.
+    session(study / "study", "Dan/one")
+    assert planned(study, main_process=False).participants == ["Ana", "Bo", "Zoë Z"]
+    assert planned(study).participants == ["Ana", "Bo", "Dan", "Zoë Z"]
+    assert planned(study, main_process=False).participants == ["Ana", "Bo", "Dan", "Zoë Z"]
+
+
+def test_a_participant_left_out_stays_in_the_manifest(study):
+    """Otherwise selecting would touch it, and with it everybody's sessions."""
+    planned(study)
+    before = (study / "results" / "study.tsv").stat().st_mtime_ns
+    planned(study, select_participants="Ana,Bo")
+    assert (study / "results" / "study.tsv").stat().st_mtime_ns == before
+
+
+def test_where_things_land(study):
+    made = planned(study, experiments={"e": {"seeds": [0, 5]}}, select_folds="Bo")
+    root = str(study / "results")
+    assert made.taps_of("Ana") == [f"{root}/taps/Ana/one", f"{root}/taps/Ana/two"]
+    assert made.dataset("e", "Ana") == f"{root}/datasets/interleave-16000/Ana"
+    assert made.each_run("evaluations", "e") == [
+        f"{root}/evaluations/e/Bo/seed-0",
+        f"{root}/evaluations/e/Bo/seed-5",
+    ]
+    assert Path(made.keyboard).is_file()
+
+
+def test_training_gets_only_what_determines_a_model(study):
+    """So that another fold's or encoding's setting does not retrain it."""
+    made = planned(study, experiments={"w": {}, "f": FOREST})
+    assert {"model", "augmentation", "training"} <= set(made.model_settings("w"))
+    assert "trees" not in made.model_settings("w")
+    assert made.model_settings("f") == {"kind": "level_forest", "trees": 500}
+    assert (made.of_kind(forests=True), made.of_kind(forests=False)) == (["f"], ["w"])
+
+
+SEGMENT = {
+    "selectivity_s": 0.05,
+    "peak_height": 0.5,
+    "latency_s": -0.25,
+    "none": "drop",
+    "strict": True,
+}
+
+
+def test_options_are_what_the_stages_understand(study):
+    """Settings arrive in the stage unchanged."""
+    encoding = {
+        "representation": "top",
+        "sample_rate": 44_100,
+        "crop_ms": [0.5, 4],
+        "highpass_hz": 120.5,
+    }
+    args = parse(["encode", "--taps", "t", "--output", "o", *plan.encoding_options(encoding)])
+    arrived = Encoding(args.representation, args.sample_rate, tuple(args.crop_ms), args.highpass_hz)
+    assert arrived == Encoding("top", 44_100, (0.5, 4.0), 120.5)
+    args = parse(["encode", "--taps", "t", "--output", "o", *plan.encoding_options(PLAIN)])
+    assert (args.crop_ms, args.highpass_hz) == (None, None)
+    settings = {"validation": {"by": "session", "share": 0.35}, "oversample": False}
+    made = planned(study, experiments={"e": settings})
+    args = parse(["fold", "--datasets", "d", "--output", "o", *made.fold_options("e", "Zoë Z")])
+    assert args.held_out == ["Zoë Z"]
+    assert (args.validation_by, args.validation_share, args.no_oversample) == (
+        "session",
+        0.35,
+        True,
+    )
+    required = ["--manifest", "m", "--keyboard", "k", "--participant", "p", "--session", "s"]
+    args = parse(["segment", *required, "--output", "o", *plan.segment_options(SEGMENT)])
+    assert (args.selectivity, args.latency, args.peak_height) == (0.05, -0.25, 0.5)
+    assert (args.none, args.strict) == ("drop", True)
+
+
+PLAIN = complete_experiment({}, "test")["encoding"]
+
+
+def test_a_simulated_study_is_known_before_it_exists(tmp_path):
+    simulate = {"participants": 3, "sessions": 2, "recordings": 2, "seed": 4}
+    made = planned(tmp_path, simulate=simulate, study=None)
+    assert len(made.participants) == 3
+    assert len(made.simulated) == 6
+    assert len(made.recordings) == 12
+    assert not (tmp_path / "results" / "simulated").exists()
+    for recording in made.recordings:
+        assert str(recording.path).startswith(made.simulated_study)
+        assert isinstance(recording.start, datetime)
+    # The truth is beside the study, never inside it.
+    assert not made.simulated_truth.startswith(made.simulated_study)
+    two = planned(tmp_path, simulate=simulate, select_participants=made.participants[:2])
+    assert {s.participant for s in two.simulated} == set(made.participants[:2])
