@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
+CALIBRATION_BINS = 15
+SPACE = "_"
+
 
 def scores(
     truth: np.ndarray, probabilities: np.ndarray, labels: list[str], training_taps: dict[str, int]
@@ -25,16 +28,18 @@ def scores(
     precision, recall, f1, support = precision_recall_fscore_support(
         truth, prediction, labels=range(len(labels)), zero_division=0
     )
-    occurs = support > 0
+    names = np.array(labels)
+    merged = np.array([merged_space(label) for label in labels])
     return {
         "taps": len(truth),
-        "accuracy": float((prediction == truth).mean()),
-        "macro_f1": float(f1[occurs].mean()),
-        "weighted_f1": float(np.average(f1, weights=support)),
+        **label_scores(names[truth], names[prediction]),
+        "macro_f1_space_merged": label_scores(merged[truth], merged[prediction])["macro_f1"],
+        "top_3_accuracy": top_accuracy(truth, probabilities, 3),
+        "calibration_error": calibration_error(truth, probabilities),
         "never_trained": [
             label
-            for label, tapped in zip(labels, occurs, strict=True)
-            if tapped and not training_taps.get(label)
+            for label, taps in zip(labels, support, strict=True)
+            if taps and not training_taps.get(label)
         ],
         "keys": {
             label: {
@@ -58,3 +63,26 @@ def label_scores(truth: Sequence[str], prediction: Sequence[str]) -> dict[str, f
         "macro_f1": float(f1.mean()),
         "weighted_f1": float(np.average(f1, weights=support)),
     }
+
+
+def merged_space(label: str) -> str:
+    """The label with the parts of the space bar (`_1` to `_6`) as one key."""
+    return SPACE if label.startswith(SPACE) and label[1:].isdigit() else label
+
+
+def top_accuracy(truth: np.ndarray, probabilities: np.ndarray, count: int) -> float:
+    """Share of taps whose key is among the `count` likeliest."""
+    likeliest = np.argsort(-probabilities, axis=1, kind="stable")[:, :count]
+    return float((likeliest == truth[:, None]).any(axis=1).mean())
+
+
+def calibration_error(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Expected calibration error in 15 equal bins of confidence (Guo et al., 2017)."""
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truth
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = [
+        abs(right[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).mean()
+        for b in np.unique(bins)
+    ]
+    return float(sum(gaps))
