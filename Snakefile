@@ -19,6 +19,7 @@ include: "workflow/rules/segment.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
 
 
 localrules:
@@ -29,3 +30,4 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/summary/experiments.tsv",
+        rules.record.output,

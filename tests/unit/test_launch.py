@@ -4,55 +4,96 @@ import sys
 import pytest
 from made import run
 
-from tap2key.launch import launch_command
+from tap2key.errors import Tap2keyError
+from tap2key.launch import Shape, first_host, launch_command, port, srun_command
 
-LAUNCHER = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1"]
+LAUNCHER = [sys.executable, "-m", "accelerate.commands.launch", "--quiet"]
 PLAIN = ["--mixed_precision", "no", "--dynamo_backend", "no"]
 TRAIN = ["-m", "tap2key", "train", "--world-size"]
 
 
-@pytest.mark.parametrize(
-    ("processes", "threads", "gpu", "environment", "expected"),
-    [
-        (1, 8, False, {}, ["1", "8", "--cpu", *TRAIN, "1"]),
-        (1, 8, True, {"SLURM_JOB_ID": "7"}, ["1", "8", *TRAIN, "1", "--gpu"]),
-        (
-            *(2, 8, False, {"SLURM_JOB_ID": "123456"}),
-            ["2", "4", "--multi_gpu", "--main_process_port", "23456", *TRAIN, "2"],
-        ),
-        (
-            *(4, 30, True, {"SLURM_JOB_ID": "19999"}),
-            ["4", "7", "--multi_gpu", "--main_process_port", "39999", *TRAIN, "4", "--gpu"],
-        ),
-        (
-            *(4, 2, False, {"SLURM_JOB_ID": ""}),
-            [
-                *("4", "1", "--multi_gpu", "--main_process_port"),
-                *(str(20_000 + os.getpid() % 20_000), *TRAIN, "4"),
-            ],
-        ),
-    ],
-    ids=["1 CPU", "1 GPU", "2 CPU", "4 GPU", "4 CPU without SLURM"],
-)
-def test_the_command_that_starts_training(processes, threads, gpu, environment, expected):
-    count, share, *rest = expected
-    assert launch_command(processes, threads, gpu, ["--fold", "a b"], environment) == [
+def launcher(nodes, processes, threads):
+    return [
         *LAUNCHER,
-        *("--num_processes", count, "--num_cpu_threads_per_process", share),
+        *("--num_machines", str(nodes), "--num_processes", str(processes)),
+        *("--num_cpu_threads_per_process", str(threads)),
         *PLAIN,
-        *rest,
-        *("--fold", "a b"),
     ]
 
 
-def test_jobs_on_one_node_get_ports_of_their_own():
-    def port(job):
-        command = launch_command(2, 2, False, [], {"SLURM_JOB_ID": str(job)})
-        return int(command[command.index("--main_process_port") + 1])
+@pytest.mark.parametrize(
+    ("shape", "environment", "expected"),
+    [
+        (Shape(1, 1, 8), {}, [*launcher(1, 1, 8), "--cpu", *TRAIN, "1"]),
+        (
+            *(Shape(1, 1, 8, gpu=True), {"SLURM_JOB_ID": "7"}),
+            [*launcher(1, 1, 8), *TRAIN, "1", "--gpu"],
+        ),
+        (
+            *(Shape(1, 2, 8), {"SLURM_JOB_ID": "123456"}),
+            [*launcher(1, 2, 4), "--multi_gpu", "--main_process_port", "23456", *TRAIN, "2"],
+        ),
+        (
+            *(Shape(1, 4, 30, gpu=True), {"SLURM_JOB_ID": "19999"}),
+            [
+                *(*launcher(1, 4, 7), "--multi_gpu", "--main_process_port", "39999"),
+                *(*TRAIN, "4", "--gpu"),
+            ],
+        ),
+        (
+            *(Shape(1, 4, 2), {"SLURM_JOB_ID": ""}),
+            [
+                *(*launcher(1, 4, 1), "--multi_gpu", "--main_process_port"),
+                *(str(20_000 + os.getpid() % 20_000), *TRAIN, "4"),
+            ],
+        ),
+        (
+            *(Shape(2, 1, 8), {"SLURM_JOB_ID": "42", "SLURM_NODEID": "1"}),
+            [
+                *(*launcher(2, 2, 8), "--multi_gpu", "--main_process_port", "20042"),
+                *("--machine_rank", "1", "--main_process_ip", "first", *TRAIN, "2"),
+            ],
+        ),
+        (
+            *(Shape(3, 4, 32, gpu=True), {"SLURM_JOB_ID": "42", "SLURM_NODEID": "0"}),
+            [
+                *(*launcher(3, 12, 8), "--multi_gpu", "--main_process_port", "20042"),
+                *("--machine_rank", "0", "--main_process_ip", "first", *TRAIN, "12", "--gpu"),
+            ],
+        ),
+    ],
+    ids=[
+        *("1 CPU", "1 GPU", "2 CPU", "4 GPU", "4 CPU without SLURM"),
+        *("2 nodes × 1 CPU", "3 nodes × 4 GPU"),
+    ],
+)
+def test_the_command_that_starts_training(shape, environment, expected):
+    found = launch_command(shape, ["--fold", "a b"], environment, "first")
+    assert found == [*expected, "--fold", "a b"]
 
-    ports = [port(job) for job in range(1000, 1100)]
+
+def test_srun_starts_this_stage_once_on_each_node():
+    shape = Shape(2, 4, 16, gpu=True)
+    assert srun_command(shape, ["--fold", "a b"], {"SLURM_JOB_ID": "7"}) == [
+        *("srun", "--nodes", "2", "--ntasks", "2", "--ntasks-per-node", "1"),
+        *("--cpus-per-task", "16", "--kill-on-bad-exit=1"),
+        *(sys.executable, "-m", "tap2key", "launch", "--joined"),
+        *("--nodes", "2", "--processes", "4", "--threads", "16", "--gpu"),
+        *("--", "--fold", "a b"),
+    ]
+
+
+def test_several_nodes_without_slurm_are_refused():
+    with pytest.raises(Tap2keyError, match=r"launch\.nodes 2: .* profiles/slurm"):
+        srun_command(Shape(nodes=2), [], {})
+    with pytest.raises(Tap2keyError, match="SLURM_JOB_NODELIST"):
+        first_host({})
+
+
+def test_jobs_on_one_node_get_ports_of_their_own():
+    ports = [port({"SLURM_JOB_ID": str(job)}) for job in range(1000, 1100)]
     assert len(set(ports)) == 100
-    assert all(1024 < p < 65_536 for p in (*ports, port(2**31)))
+    assert all(1024 < p < 65_536 for p in (*ports, port({"SLURM_JOB_ID": str(2**31)})))
 
 
 def test_no_process_is_refused():

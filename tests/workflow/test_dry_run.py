@@ -21,8 +21,9 @@ def expected_jobs(sessions, participants, encodings=3, experiments=4, forests=2)
         "baseline": forests * participants,
         "evaluate": runs,
         "summarize": experiments,
-        "compare": 1,
-        "all": 1,
+        "curves": experiments - forests,
+        "pretrained": 1,
+        **dict.fromkeys(("overview", "compare", "record", "all"), 1),
     }
 
 
@@ -52,8 +53,7 @@ def test_selection_from_the_command_line(tmp_path, make_session):
         "baseline": 4,
         "evaluate": 4,
         "summarize": 2,
-        "compare": 1,
-        "all": 1,
+        **dict.fromkeys(("overview", "compare", "record", "all"), 1),
     }
     run = dry_run(tmp_path, "select_participants=Tony,Chen", "select_experiments=level-forest")
     assert run.jobs["segment"] == 4

@@ -123,7 +123,7 @@ def test_every_job_left_a_log_and_a_benchmark(finished):
         p.relative_to(results / "benchmarks").with_suffix("")
         for p in results.glob("benchmarks/**/*.tsv")
     }
-    assert len(logs) == 6 + 6 + 2 * 3 + 4 * 6 - 6 + 2 + 1
+    assert len(logs) == 6 + 6 + 2 * 3 + 4 * 6 - 6 + 2 + 1 + 3
     assert logs == benchmarks
 
 

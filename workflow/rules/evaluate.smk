@@ -10,7 +10,11 @@ rule evaluate:
     output:
         predictions=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/predictions.parquet",
         metrics=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/metrics.json",
-        table=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/confusion.tsv",
+        tables=multiext(
+            f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/",
+            "confusion.tsv",
+            "keys.tsv",
+        ),
         confusion=report(
             f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/confusion.png",
             caption="../report/confusion.rst",
@@ -36,7 +40,7 @@ rule evaluate:
             },
         ),
         by_key=report(
-            f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/keys.tsv",
+            f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/keys.html",
             caption="../report/keys.rst",
             category="Participants",
             subcategory="{fold}",
@@ -82,14 +86,16 @@ rule summarize:
         keyboard=PLAN.keyboard,
     output:
         participants=report(
-            f"{RESULTS}/summary/{{experiment}}/participants.tsv",
+            f"{RESULTS}/summary/{{experiment}}/participants.html",
             caption="../report/participants.rst",
             category="Experiments",
             subcategory="{experiment}",
             labels={"experiment": "{experiment}", "what": "scores of the participants"},
         ),
         about=f"{RESULTS}/summary/{{experiment}}/summary.json",
-        table=f"{RESULTS}/summary/{{experiment}}/confusion.tsv",
+        tables=multiext(
+            f"{RESULTS}/summary/{{experiment}}/", "participants.tsv", "confusion.tsv", "keys.tsv"
+        ),
         confusion=report(
             f"{RESULTS}/summary/{{experiment}}/confusion.png",
             caption="../report/confusion.rst",
@@ -105,7 +111,7 @@ rule summarize:
             labels={"experiment": "{experiment}", "what": "keyboard map"},
         ),
         by_key=report(
-            f"{RESULTS}/summary/{{experiment}}/keys.tsv",
+            f"{RESULTS}/summary/{{experiment}}/keys.html",
             caption="../report/keys.rst",
             category="Experiments",
             subcategory="{experiment}",
@@ -137,12 +143,22 @@ rule compare:
     input:
         [f"{RESULTS}/summary/{name}/participants.tsv" for name in EXPERIMENTS],
     output:
-        report(
-            f"{RESULTS}/summary/experiments.tsv",
+        table=f"{RESULTS}/summary/experiments.tsv",
+        page=report(
+            f"{RESULTS}/summary/experiments.html",
             caption="../report/experiments.rst",
             category="Experiments",
+            subcategory="all",
             labels={"experiment": "all", "what": "scores"},
         ),
+        picture=report(
+            f"{RESULTS}/summary/experiments.png",
+            caption="../report/compared.rst",
+            category="Experiments",
+            subcategory="all",
+            labels={"experiment": "all", "what": "participants side by side"},
+        ),
+        print=f"{RESULTS}/summary/experiments.pdf",
     log:
         f"{RESULTS}/logs/compare.log",
     benchmark:
@@ -157,5 +173,5 @@ rule compare:
         summaries=[f"{RESULTS}/summary/{name}" for name in EXPERIMENTS],
         code=code_hash("tap2key.compare"),
     shell:
-        "python -m tap2key compare --summaries {params.summaries:q} --output {output:q}"
+        "python -m tap2key compare --summaries {params.summaries:q} --output {output.table:q}"
         " > {log:q} 2>&1"

@@ -1,10 +1,33 @@
 """A fold → a model. The held-out participant's dataset is no input of any rule here."""
 
 
+localrules:
+    pretrained,
+
+
+# Compute nodes often have no network: this runs where Snakemake was started.
+rule pretrained:
+    output:
+        directory(f"{RESULTS}/pretrained/{{name}}"),
+    log:
+        f"{RESULTS}/logs/pretrained/{{name}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pretrained/{{name}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    params:
+        checkpoint=lambda w, output: PLAN.fetched[str(output)],
+        code=code_hash("tap2key.fetch"),
+    shell:
+        "python -m tap2key fetch --checkpoint {params.checkpoint:q} --output {output:q}"
+        " > {log:q} 2>&1"
+
+
 rule train:
     input:
         fold=rules.fold.output,
         datasets=lambda w: PLAN.training_datasets(w.experiment, w.fold),
+        pretrained=lambda w: PLAN.pretrained(w.experiment),
     output:
         directory(f"{RESULTS}/models/{{experiment}}/{{fold}}/seed-{{seed}}"),
     log:
@@ -17,18 +40,22 @@ rule train:
         "../../envs/learning.yaml"
     threads: 8
     resources:
+        **plan.launch_resources(PLAN.config["launch"]),
         mem_mb=megabytes(16000),
-        gpu=plan.gpus(PLAN.config["launch"]),
         runtime=minutes(240),
     params:
+        stage_to=PLAN.config["launch"]["stage_to"] or [],
         launch=plan.launch_options(PLAN.config["launch"]),
         settings=lambda w: json.dumps(PLAN.model_settings(w.experiment)),
         checkpoints=f"{RESULTS}/checkpoints",
         code=code_hash("tap2key.train"),
+    # A shell between would die of the signal that asks the training processes for a checkpoint.
     shell:
-        "python -m tap2key launch {params.launch} --threads {threads} -- --fold {input.fold:q}"
+        "export HF_HUB_OFFLINE=1; exec"
+        " python -m tap2key launch {params.launch} --threads {threads} -- --fold {input.fold:q}"
         " --datasets {input.datasets:q} --settings {params.settings:q} --seed {wildcards.seed}"
-        " --checkpoints {params.checkpoints:q} --output {output:q} > {log:q} 2>&1"
+        " --checkpoints {params.checkpoints:q} --output {output:q}"
+        " --pretrained {input.pretrained:q} --stage-to {params.stage_to:q} > {log:q} 2>&1"
 
 
 rule baseline:

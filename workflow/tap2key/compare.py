@@ -4,12 +4,19 @@ import argparse
 from pathlib import Path
 from statistics import mean, stdev
 
-from tap2key.files import read_json, read_tsv, write_tsv
+from tap2key.files import read_json, read_tsv
+from tap2key.plot_curves import draw_comparison
 from tap2key.summarize import formatted
+from tap2key.tables import write_table
 
 COLUMNS = (
     *("experiment", "held_out", "participants", "taps", "accuracy", "macro_f1"),
     *("macro_f1_sd_over_participants", "worst_macro_f1", "worst_participant"),
+)
+
+NOTE = (
+    "Means over participants; macro-F1 weights all keys alike. Where held out is no, the "
+    "participants were also heard in training."
 )
 
 
@@ -18,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--summaries", type=Path, nargs="+", required=True, help="folders of the summarize stage"
     )
-    parser.add_argument("--output", type=Path, help="table to write (default: only print)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="a .tsv; .html, .png and .pdf go beside it (default: only print)",
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -31,13 +42,15 @@ def main(args: argparse.Namespace) -> None:
     print("\nExperiments")
     print_table([formatted(row) for row in rows])
     if args.output is not None:
-        write_tsv(args.output, [formatted(row) for row in rows], COLUMNS)
+        stem = args.output.with_suffix("")
+        write_table(stem, [formatted(row) for row in rows], COLUMNS, "Experiments", NOTE)
+        draw_comparison(stem, {f.name: macro_f1_of(f) for f in args.summaries}, "macro-F1")
 
 
 def experiment_row(folder: Path) -> dict:
     """Mean, spread and worst participant of one experiment's summary."""
     people = read_tsv(folder / "participants.tsv", required=["participant", "macro_f1"])[:-1]
-    macro = [float(row["macro_f1"]) for row in people]
+    macro = macro_f1_of(folder)
     worst = min(people, key=lambda row: float(row["macro_f1"]))
     return {
         "experiment": folder.name,
@@ -50,6 +63,12 @@ def experiment_row(folder: Path) -> dict:
         "worst_macro_f1": min(macro),
         "worst_participant": worst["participant"],
     }
+
+
+def macro_f1_of(folder: Path) -> list[float]:
+    """The macro-F1 of each participant of one experiment's summary."""
+    rows = read_tsv(folder / "participants.tsv", required=["macro_f1"])
+    return [float(row["macro_f1"]) for row in rows[:-1]]
 
 
 def print_table(rows: list[dict]) -> None:

@@ -8,14 +8,19 @@ import pyarrow.parquet as pq
 
 from tap2key.confusion import write_confusion
 from tap2key.errors import Tap2keyError
-from tap2key.files import write_tsv
 from tap2key.places import Places, error_ellipses, errors_mm, expected_places
 from tap2key.plot_confusion import draw_confusion
 from tap2key.plot_keyboard import draw_keyboard
+from tap2key.tables import write_table
 
 KEY_COLUMNS = (
     *("key", "taps", "accuracy", "precision", "most often named instead", "of its taps"),
     *("error_median_mm", "offset_right_mm", "offset_away_mm", "sd_major_mm", "sd_minor_mm"),
+)
+KEYS_NOTE = (
+    "Accuracy is the share of a key's taps named rightly, precision the share right among those "
+    "named so. Error, offset and sd are of the expected place of its taps relative to its centre, "
+    "in mm, to the right and away from the person at the table."
 )
 
 
@@ -27,7 +32,7 @@ def write_findings(
     places: Places,
     title: str,
 ) -> None:
-    """Write confusion.{tsv,png,pdf}, keyboard.{png,pdf} and keys.tsv.
+    """Write confusion.{tsv,png,pdf}, keyboard.{png,pdf} and keys.{tsv,html}.
 
     Args:
         folder: where to.
@@ -54,7 +59,7 @@ def write_findings(
             values = (*ellipse.offset, *ellipse.sd)
             row |= {c: f"{v:.1f}" for c, v in zip(KEY_COLUMNS[-4:], values, strict=True)}
         rows.append(row)
-    write_tsv(folder / "keys.tsv", rows, KEY_COLUMNS)
+    write_table(folder / "keys", rows, KEY_COLUMNS, f"{title}: keys", KEYS_NOTE)
 
 
 def median_or_nan(values: np.ndarray) -> float:

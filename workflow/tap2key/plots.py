@@ -12,6 +12,8 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
+from tap2key.files import atomic_file
+
 # One hue from light to dark: the same to colour-blind eyes and on a grey printer.
 SHARE_COLOURS: Colormap = matplotlib.colormaps["Blues"]
 # From Okabe and Ito's palette for all kinds of eyes.
@@ -55,8 +57,9 @@ def save_picture(figure: Figure, stem: Path) -> None:
     """
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
-    with Image.open(buffer) as image:
+    with Image.open(buffer) as image, atomic_file(stem.with_name(f"{stem.name}.png")) as temporary:
         few = image.convert("RGB").quantize(PALETTE_COLOURS, dither=Image.Dither.NONE)
-        few.save(stem.with_name(f"{stem.name}.png"), optimize=True)
-    figure.savefig(stem.with_name(f"{stem.name}.pdf"), metadata={"CreationDate": None})
+        few.save(temporary, optimize=True)
+    with atomic_file(stem.with_name(f"{stem.name}.pdf")) as temporary:
+        figure.savefig(temporary, metadata={"CreationDate": None})
     plt.close(figure)

@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 from tap2key.config import SHIPPED_KEYBOARD
 from tap2key.confusion import read_confusion
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, read_json, write_json, write_tsv
+from tap2key.files import atomic_folder, read_json, write_json
 from tap2key.findings import read_predictions, write_findings
 from tap2key.keyboard import load_keyboard
 from tap2key.places import places_of
 from tap2key.provenance import write_provenance
 from tap2key.scores import label_scores
+from tap2key.tables import write_table
 
 COLUMNS = (
     *("participant", "taps", "seeds"),
@@ -54,7 +55,13 @@ def main(args: argparse.Namespace) -> None:
     average = rows[-1]
     who = "held-out participants" if held_out else "participants, none of them held out"
     with atomic_folder(args.output) as temporary:
-        write_tsv(temporary / "participants.tsv", [formatted(row) for row in rows], COLUMNS)
+        write_table(
+            temporary / "participants",
+            [formatted(row) for row in rows],
+            COLUMNS,
+            f"{args.experiment}: participants",
+            f"Scores of {who}, averaged over seeds, then their mean.",
+        )
         write_json(
             temporary / "summary.json", {"experiment": args.experiment, "held_out": held_out}
         )

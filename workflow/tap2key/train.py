@@ -11,7 +11,7 @@ import evaluate
 import numpy as np
 import torch
 from accelerate import PartialState
-from filelock import FileLock, Timeout
+from datasets import Dataset
 from transformers import (
     EarlyStoppingCallback,
     Trainer,
@@ -22,20 +22,24 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback
 
 from tap2key.augment import Augmentation
+from tap2key.config import merge
 from tap2key.cut import cut_of
 from tap2key.dataset import FOLD_FILE
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder
 from tap2key.fitting import Fold, add_fitting_arguments, open_fold, read_settings
 from tap2key.inputs import Inputs, as_batch
-from tap2key.model import build_extractor, build_model
+from tap2key.model import build_classifier, build_extractor
 from tap2key.modelfolder import ABOUT_PACKAGES, write_about
 from tap2key.provenance import code_hash, digest, package_versions, write_provenance
+from tap2key.staging import staged
+from tap2key.together import Interruption, check_equal_weights, sole_writer, told_by_first
 
 METRIC = Path(__file__).parent / "metrics" / "weighted_f1"
 COMPLETE = "complete"
 HISTORY_COLUMNS = ("epoch", "step", "loss", "learning_rate", "eval_loss", "eval_weighted_f1")
-SECONDS_TO_WAIT_FOR_LOCK = 60
+# A node that died leaves its lock until the file server gives up on it.
+SECONDS_TO_WAIT_FOR_LOCK = 120
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,11 +50,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--world-size", type=int, default=1, help="processes there must be")
     parser.add_argument("--gpu", action="store_true", help="fail unless there is a GPU")
+    parser.add_argument(
+        "--stage-to",
+        nargs="?",
+        help="copy the datasets here first: a node's own disk, such as $TMPDIR",
+    )
+    parser.add_argument(
+        "--pretrained", type=Path, nargs="?", help="a copy of the settings' model.checkpoint"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
     """Train, resuming from an earlier checkpoint of exactly this run if there is one."""
     settings = read_settings(args.settings)
+    args.datasets = staged(args.datasets, args.stage_to)
     fold = open_fold(args)
     state = PartialState(cpu=not torch.cuda.is_available())
     if state.num_processes != args.world_size:
@@ -69,19 +82,10 @@ def main(args: argparse.Namespace) -> None:
     }
     run = args.checkpoints / digest(identity)
     run.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(run.with_name(run.name + ".lock"), timeout=SECONDS_TO_WAIT_FOR_LOCK)
-    try:
-        if state.is_main_process:
-            lock.acquire()
-    except Timeout:
-        raise Tap2keyError(
-            f"{run}: another job is training this very model; wait for it or cancel it"
-        ) from None
-    try:
-        train(fold, settings, args.seed, run, args.output, args.world_size)
-    finally:
-        if lock.is_locked:
-            lock.release()
+    if state.is_main_process:
+        print(f"processes that train together: {state.num_processes}", file=sys.stderr, flush=True)
+    with sole_writer(run, SECONDS_TO_WAIT_FOR_LOCK):
+        train(fold, settings, args.seed, run, args.output, args.world_size, args.pretrained)
 
 
 def train(
@@ -91,6 +95,7 @@ def train(
     checkpoints: Path,
     output: Path,
     world_size: int,
+    pretrained: Path | None = None,
 ) -> None:
     """Train one model and publish it at `output`; checkpoints go when it is there."""
     set_seed(seed)
@@ -98,10 +103,11 @@ def train(
     extractor = build_extractor(encoding.sample_rate)
     chosen = settings["model"]
     cut = cut_of(encoding, fold.length, chosen["crop_ms"], chosen["max_duration_s"])
-    model = build_model(chosen["checkpoint"], chosen["shape"], labels, cut.length)
+    at_hand = {} if pretrained is None else {"model": {"checkpoint": str(pretrained)}}
+    model = build_classifier(merge(settings, at_hand), labels, cut)
     augmentation = Augmentation(**settings["augmentation"])
     training = Inputs(
-        fold.data["train"],
+        in_whole_batches(fold.data["train"], settings["training"]["batch_size"]),
         encoding,
         cut,
         extractor,
@@ -113,6 +119,7 @@ def train(
         settings["training"], len(training), world_size, seed, checkpoints
     )
     stopping = EarlyStoppingCallback(settings["training"]["patience"])
+    interruption = Interruption()
     trainer = Trainer(
         model=model,
         args=arguments,
@@ -120,16 +127,21 @@ def train(
         eval_dataset=validation,
         data_collator=as_batch,
         compute_metrics=weighted_f1,
-        callbacks=[Bookkeeping(training), stopping],
+        callbacks=[Bookkeeping(training), interruption, stopping],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=last_complete_checkpoint(checkpoints))
+    with interruption.listening():
+        trainer.train(resume_from_checkpoint=told_by_first(last_complete_checkpoint(checkpoints)))
     early = stopping.early_stopping_patience_counter >= settings["training"]["patience"]
     if trainer.state.global_step < trainer.state.max_steps and not early:
+        if not trainer.is_world_process_zero():
+            raise SystemExit(1)
         raise Tap2keyError(
-            f"training stopped at step {trainer.state.global_step} of {trainer.state.max_steps}; "
+            f"{interruption.heard or 'a signal'}: training stopped at step "
+            f"{trainer.state.global_step} of {trainer.state.max_steps}; "
             "start it again to go on from its last checkpoint"
         )
+    check_equal_weights(model)
     if not trainer.is_world_process_zero():
         return
     with atomic_folder(output) as temporary:
@@ -231,8 +243,18 @@ class Bookkeeping(TrainerCallback):
 
     def on_save(self, args, state, control, **kwargs) -> None:
         """A checkpoint without this mark may be half-written and is not resumed from."""
+        PartialState().wait_for_everyone()
         if state.is_world_process_zero:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+
+def in_whole_batches(data: Dataset, batch_size: int) -> Dataset:
+    """`data` with its first rows repeated until the last batch is full.
+
+    Only then do any number of processes get equal shares of every batch, and the same result.
+    """
+    rows = -(-len(data) // batch_size) * batch_size
+    return data.select(np.resize(np.arange(len(data)), rows))
 
 
 def last_complete_checkpoint(folder: Path) -> str | None:

@@ -1,0 +1,108 @@
+"""Stage `overview`: what the study holds, what segmentation found, what was left out and why."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tap2key.files import atomic_folder, read_tsv
+from tap2key.provenance import write_provenance
+from tap2key.segment import RECORDINGS_NAME
+from tap2key.tables import write_table
+
+LEFT_OUT_COLUMNS = ("participant", "session", "recording", "reason")
+COUNTED = ("taps", "touches", "matched", "unmatched_taps", "unmatched_touches")
+ALSO_COUNTED = ("overlapping_taps", "taps_cut_off", "none_dropped")
+OVERVIEW_COLUMNS = (
+    *("participant", "session", "recordings", "left_out", "minutes"),
+    *COUNTED,
+    *ALSO_COUNTED,
+)
+# What a person checks first; recordings.tsv has every column.
+AUDIT_COLUMNS = (
+    *("participant", "session", "recording", "status", "duration_s", "latency_s", "drift_ppm"),
+    *COUNTED,
+    *("residual_median_ms", "residual_p95_ms", "jitter_ms", "boundary_share"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the stage's command line."""
+    parser.add_argument(
+        "--taps", type=Path, nargs="+", required=True, help="taps folders of all sessions"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write the tables study, recordings and left_out."""
+    audits = [
+        row for folder in args.taps for row in read_tsv(folder / RECORDINGS_NAME, LEFT_OUT_COLUMNS)
+    ]
+    left_out = [row for row in audits if row["status"] != "ok"]
+    with atomic_folder(args.output) as temporary:
+        write_table(
+            temporary / "study",
+            overview_rows(audits),
+            OVERVIEW_COLUMNS,
+            "The study",
+            "Participants, sessions and recordings. Matched taps carry a key; unmatched taps have "
+            "no touch near them, unmatched touches no tap. Taps too near a recording's end are cut "
+            "off and not used.",
+        )
+        write_table(
+            temporary / "recordings",
+            audits,
+            AUDIT_COLUMNS,
+            "Segmentation of every recording",
+            "Latency and drift are of the sound card against the touch sensor. Residuals are times "
+            "between tap and touch after that is taken off; a median far above 5 ms, or many "
+            "unmatched taps and touches, asks for a look at the recording.",
+        )
+        write_table(
+            temporary / "left_out",
+            left_out,
+            LEFT_OUT_COLUMNS,
+            f"{len(left_out)} of {len(audits)} recordings left out",
+            "Nothing of these is used in any experiment.",
+        )
+        write_provenance(
+            temporary, "tap2key.overview", {}, [f / RECORDINGS_NAME for f in args.taps], ()
+        )
+    print(f"{args.output}: {len(audits)} recordings, {len(left_out)} left out", file=sys.stderr)
+
+
+def overview_rows(audits: Sequence[dict[str, str]]) -> list[dict[str, object]]:
+    """One row per session with its sums, one per participant, and one for all.
+
+    Args:
+        audits: rows of `recordings.tsv` of all sessions.
+    """
+    rows = []
+    people = dict.fromkeys(a["participant"] for a in audits)
+    for person in people:
+        own = [a for a in audits if a["participant"] == person]
+        sessions = dict.fromkeys(a["session"] for a in own)
+        rows += [
+            _sums(person, session, [a for a in own if a["session"] == session])
+            for session in sessions
+        ]
+        if len(sessions) > 1:
+            rows.append(_sums(person, f"all {len(sessions)}", own))
+    return [*rows, _sums(f"all {len(people)}", "", audits)]
+
+
+def _sums(participant: str, session: str, audits: Sequence[dict[str, str]]) -> dict[str, object]:
+    used = [a for a in audits if a["status"] == "ok"]
+    row: dict[str, object] = {
+        "participant": participant,
+        "session": session,
+        "recordings": len(audits),
+        "left_out": len(audits) - len(used),
+        "minutes": f"{_total(used, 'duration_s') / 60:.1f}",
+    }
+    return row | {name: int(_total(used, name)) for name in (*COUNTED, *ALSO_COUNTED)}
+
+
+def _total(audits: Iterable[dict[str, str]], column: str) -> float:
+    return sum(float(a[column] or 0) for a in audits)

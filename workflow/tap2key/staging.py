@@ -1,0 +1,48 @@
+"""Datasets copied to a node's own disk before training reads them at random."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from tap2key.dataset import ENCODING_FILE
+from tap2key.errors import Tap2keyError
+from tap2key.files import read_json, temporary_beside
+
+
+def staged(datasets: Sequence[Path], root: str | None) -> list[Path]:
+    """Copies of dataset folders under `root`, made once per node; without `root`, the originals.
+
+    `root` may hold environment variables, such as $TMPDIR. Copies are named by their content, so
+    that processes and jobs on one node share them; whoever empties `root` removes them.
+
+    Raises:
+        Tap2keyError: a variable is not set, or there is no room.
+    """
+    if not root:
+        return list(datasets)
+    folder = os.path.expandvars(root)
+    if "$" in folder:
+        raise Tap2keyError(f"launch.stage_to {root}: not set on this node; name another folder")
+    return [_copied(dataset, Path(folder)) for dataset in datasets]
+
+
+def _copied(dataset: Path, root: Path) -> Path:
+    target = root / f"tap2key-{read_json(dataset / ENCODING_FILE)['fingerprint']}"
+    if target.exists():
+        return target
+    root.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(target)
+    try:
+        shutil.copytree(dataset, temporary)
+        os.rename(temporary, target)
+    except OSError as error:
+        # Another process of this node may have been faster.
+        if not target.exists():
+            raise Tap2keyError(
+                f"launch.stage_to {root}: cannot copy {dataset} there "
+                f"({' '.join(str(error).split())}); free some room or set it to null"
+            ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
