@@ -77,6 +77,17 @@ class Encoding:
         return INTERLEAVED_CHANNELS.get(self.representation, 1)
 
     @property
+    def stacked(self) -> bool:
+        """Whether the channels follow one another instead of alternating."""
+        return self.representation == "stack"
+
+    def separated(self, inputs: np.ndarray) -> np.ndarray:
+        """The channels that the encoding holds: [n, length] → [n, channels, frames], a view."""
+        if self.stacked:
+            return inputs.reshape(len(inputs), CHANNELS, -1)
+        return inputs.reshape(len(inputs), -1, self.channels).transpose(0, 2, 1)
+
+    @property
     def onset_frame(self) -> int:
         """The frame of the result that holds the onset."""
         onset = round(ONSET_SAMPLE * self.sample_rate / WINDOW_RATE)
