@@ -73,6 +73,7 @@ def test_defaults_are_filled_in_at_every_depth():
         "sample_rate": 16000,
         "crop_ms": None,
         "highpass_hz": None,
+        "whiten": False,
     }
 
 

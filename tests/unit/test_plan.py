@@ -150,11 +150,18 @@ def test_experiments_share_encodings(study):
 
 def test_different_encodings_never_share_a_name():
     settings = [
-        {"representation": representation, "sample_rate": rate, "crop_ms": crop, "highpass_hz": hz}
+        {
+            "representation": representation,
+            "sample_rate": rate,
+            "crop_ms": crop,
+            "highpass_hz": hz,
+            "whiten": white,
+        }
         for representation in ("interleave", "top")
         for rate in (16_000, 48_000)
         for crop in (None, [2, 4], [24, 4], [2, 44], [0.5, 4], [0.25, 4.125])
         for hz in (None, 150, 150.5)
+        for white in (False, True)
     ]
     assert len({plan.encoding_name(s) for s in settings}) == len(settings)
 
@@ -214,12 +221,12 @@ def test_options_are_what_the_stages_understand(study):
         "sample_rate": 44_100,
         "crop_ms": [0.5, 4],
         "highpass_hz": 120.5,
+        "whiten": True,
     }
     args = parse(["encode", "--taps", "t", "--output", "o", *plan.encoding_options(encoding)])
-    arrived = Encoding(args.representation, args.sample_rate, tuple(args.crop_ms), args.highpass_hz)
-    assert arrived == Encoding("top", 44_100, (0.5, 4.0), 120.5)
+    assert Encoding.told(vars(args)) == Encoding("top", 44_100, (0.5, 4.0), 120.5, True)
     args = parse(["encode", "--taps", "t", "--output", "o", *plan.encoding_options(PLAIN)])
-    assert (args.crop_ms, args.highpass_hz) == (None, None)
+    assert (args.crop_ms, args.highpass_hz, args.whiten) == (None, None, False)
     settings = {"validation": {"by": "session", "share": 0.35}, "oversample": False}
     made = planned(study, experiments={"e": settings})
     args = parse(["fold", "--datasets", "d", "--output", "o", *made.fold_options("e", "Zoë Z")])

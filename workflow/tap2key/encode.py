@@ -37,15 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="milliseconds kept around the onset (default: the whole window)",
     )
     parser.add_argument("--highpass-hz", type=float, help="high-pass corner (default: none)")
+    parser.add_argument(
+        "--whiten",
+        action="store_true",
+        help="make all frequencies alike loud, in all channels alike",
+    )
 
 
 def main(args: argparse.Namespace) -> None:
     """Encode every labelled tap; the others are listed with their reason in `left_out.tsv`."""
     if not 0 < args.sample_rate <= WINDOW_RATE:
         raise Tap2keyError(f"--sample-rate {args.sample_rate}: must be between 1 and {WINDOW_RATE}")
-    crop = None if args.crop_ms is None else tuple(args.crop_ms)
-    encoding = Encoding(args.representation, args.sample_rate, crop, args.highpass_hz)
-    encode(args.taps, encoding, args.output)
+    encode(args.taps, Encoding.told(vars(args)), args.output)
 
 
 def encode(folders: list[Path], encoding: Encoding, output: Path) -> None:

@@ -335,7 +335,7 @@ def encoding_name(settings: Mapping[str, Any]) -> str:
         name += f"-crop{before:g}to{after:g}"
     if settings["highpass_hz"] is not None:
         name += f"-highpass{settings['highpass_hz']:g}"
-    return name
+    return name + ("-white" if settings["whiten"] else "")
 
 
 def encoding_options(settings: Mapping[str, Any]) -> list[str]:
@@ -346,7 +346,7 @@ def encoding_options(settings: Mapping[str, Any]) -> list[str]:
         options += ["--crop-ms", *(f"{value:g}" for value in settings["crop_ms"])]
     if settings["highpass_hz"] is not None:
         options += ["--highpass-hz", f"{settings['highpass_hz']:g}"]
-    return options
+    return [*options, *(["--whiten"] if settings["whiten"] else [])]
 
 
 def segment_options(settings: Mapping[str, Any]) -> list[str]:
