@@ -149,14 +149,14 @@ rule compare:
             caption="../report/experiments.rst",
             category="Experiments",
             subcategory="all",
-            labels={"experiment": "all", "what": "scores"},
+            labels={"what": "scores"},
         ),
         picture=report(
             f"{RESULTS}/summary/experiments.png",
             caption="../report/compared.rst",
             category="Experiments",
             subcategory="all",
-            labels={"experiment": "all", "what": "participants side by side"},
+            labels={"what": "participants side by side"},
         ),
         print=f"{RESULTS}/summary/experiments.pdf",
     log:
