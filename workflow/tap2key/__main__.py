@@ -23,6 +23,7 @@ STAGES = {
     "curves": ("tap2key.curves", "draw the learning curves of an experiment's models"),
     "overview": ("tap2key.overview", "tabulate what the study holds and what was left out"),
     "record": ("tap2key.record", "tabulate time and memory, configuration and versions"),
+    "cost": ("tap2key.cost", "estimate jobs, hours and disk of a run before it runs"),
     "config": ("tap2key.configdocs", "print what every key of the configuration means"),
     "anchors": ("tap2key.simulate.anchors", "print how difficult a simulated study is"),
 }

@@ -264,8 +264,17 @@ def make_plan(raw: Mapping[str, Any], main_process: bool) -> Plan:
         write_manifest(manifest, everything)
     else:
         everything = read_manifest(manifest)
+    return plan_of(config, everything)
+
+
+def plan_of(config: Mapping[str, Any], everything: Iterable[Recording]) -> Plan:
+    """The run of a complete configuration over these recordings.
+
+    Raises:
+        Tap2keyError: a selection that cannot be run.
+    """
     wanted = selected(config["select_participants"])
-    plan = Plan(config, tuple(select_participants(everything, wanted)))
+    plan = Plan(dict(config), tuple(select_participants(list(everything), wanted)))
     if len(plan.participants) < FEWEST_PARTICIPANTS:
         raise Tap2keyError(
             f"the study has one participant ({plan.participants[0]}), too few to hold one out; "
