@@ -93,11 +93,12 @@ def encode(
             inputs.append(encode_windows(windows[chunk], encoding))
             hashed.update(inputs[-1].tobytes())
         label_ids += [labels.index(known[row]) for row in rows]
-        kept.append(taps.take(rows))
+        kept.append(taps.take(pa.array(rows, pa.int64())))
     taps = pa.concat_tables(kept)
     if not label_ids:
+        kind = "verified" if verified_only else "labelled"
         raise Tap2keyError(
-            f"{', '.join(map(str, folders))}: no labelled tap in any of them; see their "
+            f"{', '.join(map(str, folders))}: no {kind} tap in any of them; see their "
             "recordings.tsv, and leave the participant out if there is nothing to mend"
         )
     participants = set(taps["participant"].to_pylist())
