@@ -83,6 +83,8 @@ def test_labels_windows_and_audit_are_right(tmp_path):
         assert int(audit["matched"]) == touched.sum()
         assert int(audit["unmatched_taps"]) == (~touched).sum()
         assert int(audit["unmatched_touches"]) == 1
+        assert {row["pairing"] for row in own} == {"time"}
+        assert audit["unverified"] == "0"
         assert float(audit["residual_p95_ms"]) < 10
     assert at == len(windows)
     assert {row["participant"] for row in rows} == {"Tony Ünal's"}
@@ -247,6 +249,7 @@ def test_every_kind_of_cell_survives_the_parquet_file(tmp_path):
         "overlaps": True,
         "key_margin_mm": 2.0,
         "peak": 0.5,
+        "pairing": "time",
     }
     rows = [full, dict.fromkeys(full), {**full, "overlaps": False, "label": "none"}] * 4
     write_taps(tmp_path / "taps.parquet", rows, "0", ("|", "none"))

@@ -12,7 +12,7 @@ from tap2key.tables import write_table
 
 LEFT_OUT_COLUMNS = ("participant", "session", "recording", "reason")
 COUNTED = ("taps", "touches", "matched", "unmatched_taps", "unmatched_touches")
-ALSO_COUNTED = ("overlapping_taps", "taps_cut_off", "none_dropped")
+ALSO_COUNTED = ("unverified", "overlapping_taps", "taps_cut_off", "none_dropped")
 OVERVIEW_COLUMNS = (
     *("participant", "session", "recordings", "left_out", "minutes"),
     *COUNTED,
@@ -47,8 +47,8 @@ def main(args: argparse.Namespace) -> None:
             OVERVIEW_COLUMNS,
             "The study",
             "Participants, sessions and recordings. Matched taps carry a key; unmatched taps have "
-            "no touch near them, unmatched touches no tap. Taps too near a recording's end are cut "
-            "off and not used.",
+            "no touch near them, unmatched touches no tap. Unverified labels were paired by order "
+            "and may be shifted. Taps too near a recording's end are cut off and not used.",
         )
         write_table(
             temporary / "recordings",
