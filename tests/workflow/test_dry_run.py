@@ -1,7 +1,7 @@
 """Dry runs over odd layouts: the DAG that is shown is the one that would run."""
 
 import pytest
-from conftest import snakemake
+from running import snakemake
 
 DRY = ("--cores", "1", "-n", "--quiet", "host")
 FLAT = [f"{name}_01_2{day}_23_data" for name in ("Tony", "Maria", "Chen") for day in (7, 8)]
