@@ -46,6 +46,11 @@ class Run:
         return found
 
     @property
+    def slurm_jobs(self) -> list[str]:
+        """Numbers of the jobs that were submitted, in that order."""
+        return re.findall(r"submitted with SLURM jobid (\d+)", self.text)
+
+    @property
     def error(self) -> str:
         """The line after `WorkflowError`."""
         lines = self.text.splitlines()
@@ -53,14 +58,23 @@ class Run:
         return lines[start + 1].strip()
 
 
+def command(root: Path, arguments: Sequence[str]) -> list[str]:
+    """The command line of Snakemake with the Snakefile under `root`."""
+    return [sys.executable, "-m", "snakemake", "-s", str(root / "Snakefile"), *arguments]
+
+
+def environment() -> dict[str, str]:
+    """A user's environment: the tests' programs on PATH, and nothing that finds the package."""
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
+
+
 def snakemake(folder: Path, arguments: Sequence[str], root: Path = ROOT) -> Run:
     """Run Snakemake in `folder` with the Snakefile under `root`."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "-s", str(root / "Snakefile"), *arguments],
+        command(root, arguments),
         cwd=folder,
-        env=environment,
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -65,8 +65,8 @@ InactiveLimit=0
 GresTypes=gpu
 PropagateResourceLimits=NONE
 {nodes}
-PartitionName=cpu Nodes=n[1-2] Default=YES MaxTime=60 DefaultTime=10 DefMemPerCPU=500 State=UP
-PartitionName=gpu Nodes=n[1-2] MaxTime=60 DefaultTime=10 DefMemPerCPU=500 State=UP
+PartitionName=cpu Nodes=n[1-2] Default=YES MaxTime=UNLIMITED DefaultTime=10 DefMemPerCPU=500 State=UP
+PartitionName=gpu Nodes=n[1-2] MaxTime=UNLIMITED DefaultTime=10 DefMemPerCPU=500 State=UP
 """
 NODE_LINE = (
     "NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} Sockets=1"
@@ -199,11 +199,15 @@ class Cluster:
                 continue
         psutil.wait_procs(doomed, timeout=10)
 
-    def stop(self) -> None:
-        """End all jobs and daemons, and take back what was written outside `root`."""
-        said(["scancel", "--signal=KILL", "--user=root"], check=False)
+    def cancel_all(self) -> None:
+        """End all jobs without giving them time for anything."""
+        said(["scancel", "--signal=KILL", "--full", "--user=root"], check=False)
         said(["scancel", "--user=root"], check=False)
         until(lambda: not self.jobs(), 60, "jobs to end")
+
+    def stop(self) -> None:
+        """End all jobs and daemons, and take back what was written outside `root`."""
+        self.cancel_all()
         for name in (*(f"slurmd.{node}.pid" for node in NODES), "slurmctld.pid", "munged.pid"):
             self._stop(name)
         for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
