@@ -84,9 +84,9 @@ def snakemake(folder: Path, arguments: Sequence[str], root: Path = ROOT) -> Run:
     return Run(done.returncode, done.stdout)
 
 
-def copy_workflow(parent: Path) -> Path:
+def copy_workflow(parent: Path, name: str = 'Bob\'s "work" für später') -> Path:
     """Copy Snakefile, workflow, configuration, profiles and environments."""
-    root = parent / 'Bob\'s "work" für später'
+    root = parent / name
     root.mkdir()
     for part in WORKFLOW_PARTS:
         source = ROOT / part

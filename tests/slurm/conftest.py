@@ -12,13 +12,18 @@ from cluster import Cluster, NoCluster, until
 from running import Run, command, copy_workflow, environment
 
 HERE = Path(__file__).parent
-# The profile's waits suit jobs of hours; these are for jobs of seconds. Training gets one thread,
-# as in the run on this machine that results are compared with.
+# Training gets one thread, as in the run that results are compared with. Copies of finished runs
+# know nothing of how their files were made.
+AS_MADE = ("--set-threads", "train=1", "--rerun-triggers", "mtime")
+LOCALLY = ("--profile", "profiles/local", *AS_MADE)
+# The profile's waits suit jobs of hours; these are for jobs of seconds.
 ON_CLUSTER = (
     *("--profile", "profiles/slurm"),
     *("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "10"),
-    *("--latency-wait", "10", "--set-threads", "train=1"),
+    *("--latency-wait", "10", *AS_MADE),
 )
+# Snakemake cannot submit from a folder with quotes in its name; spaces are no trouble.
+FOLDER = "work für später"
 MODEL = "results/models/aligned-48000/Chen/seed-0"
 KEPT = ("results/study.tsv", "results/datasets", "results/folds")
 CHECKPOINTS = "results/checkpoints/*/checkpoint-*/complete"
@@ -109,9 +114,9 @@ def prepared(finished: Path, tmp_path: Path) -> Path:
 
 def ready_to_train(finished: Path, parent: Path) -> Path:
     """A copy of a finished run without its models and without what came before its datasets."""
-    root = copy_workflow(parent)
+    root = copy_workflow(parent, FOLDER)
     shutil.copy(HERE / "interrupted.yaml", root)
-    for name in ("small.yaml", ".snakemake/metadata", *KEPT):
+    for name in ("small.yaml", *KEPT):
         (root / name).parent.mkdir(exist_ok=True)
         copy = shutil.copytree if (finished / name).is_dir() else shutil.copy2
         copy(finished / name, root / name)

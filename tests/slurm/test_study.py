@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Started
+from conftest import FOLDER, Started
 from running import copy_workflow
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
@@ -16,9 +16,8 @@ PEOPLE = ["Chen", "Maria", "Tony"]
 @pytest.fixture(scope="module")
 def on_cluster(cluster, finished, tmp_path_factory):
     """The recordings of the finished study, and everything else made anew by jobs."""
-    root = copy_workflow(tmp_path_factory.mktemp("cluster-run"))
+    root = copy_workflow(tmp_path_factory.mktemp("cluster-run"), FOLDER)
     shutil.copy(finished / "small.yaml", root)
-    shutil.copytree(finished / ".snakemake/metadata", root / ".snakemake/metadata")
     shutil.copytree(finished / "results/simulated", root / "results/simulated")
     started = Started(root, ["--configfile", "small.yaml", "--config", ONLY])
     try:

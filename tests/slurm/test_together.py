@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from conftest import MODEL, ready_to_train
+from conftest import LOCALLY, MODEL, ready_to_train
 from running import snakemake
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
@@ -14,8 +14,7 @@ LOG = "results/logs/train/aligned-48000/Chen/seed-0.log"
 def alone(finished, cluster, tmp_path_factory):
     """The history of a model trained by one process on this machine."""
     root = ready_to_train(finished, tmp_path_factory.mktemp("alone"))
-    local = ("--profile", "profiles/local", "--set-threads", "train=1")
-    run = snakemake(root, [*local, *PLAIN, "--", MODEL], root)
+    run = snakemake(root, [*LOCALLY, *PLAIN, "--", MODEL], root)
     assert run.status == 0, run.text[-3000:]
     return history(root)
 
