@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import ROOT, snakemake
+from running import ROOT, snakemake
 
 DRY = ("--cores", "1", "-n", "--quiet", "host")
 PRESPLIT = """
