@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import ROOT, snakemake
+from running import ROOT, snakemake
 
 from tap2key.__main__ import main
 
