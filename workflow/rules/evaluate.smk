@@ -151,6 +151,35 @@ rule summarize:
         " --keyboard {input.keyboard:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
+# Reads models, not evaluations: the choice is made before a held-out score is known.
+rule choose:
+    input:
+        [model for name in PLAN.candidates for model in PLAN.each_run("models", name)],
+    output:
+        table=f"{RESULTS}/choice/validation.tsv",
+        page=report(
+            f"{RESULTS}/choice/validation.html",
+            caption="../report/choice.rst",
+            category="Experiments",
+            subcategory="all",
+            labels={"what": "choice on validation scores"},
+        ),
+    log:
+        f"{RESULTS}/logs/choose.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/choose.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        runtime=minutes(10),
+    params:
+        code=code_hash("tap2key.choose"),
+    shell:
+        "python -m tap2key choose --models {input:q} --output {output.table:q} > {log:q} 2>&1"
+
+
 rule compare:
     input:
         [
@@ -166,7 +195,7 @@ rule compare:
             caption="../report/differences.rst",
             category="Experiments",
             subcategory="all",
-            labels={"experiment": "all", "what": "differences between experiments"},
+            labels={"what": "differences between experiments"},
         ),
         page=report(
             f"{RESULTS}/summary/experiments.html",

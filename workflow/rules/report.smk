@@ -90,6 +90,7 @@ rule record:
     input:
         rules.compare.output.table,
         rules.overview.output.study,
+        [rules.choose.output.page] if PLAN.candidates else [],
         [f"{RESULTS}/learning/{name}/curves.png" for name in PLAN.of_kind(forests=False)],
     output:
         exact=f"{RESULTS}/record/config.yaml",

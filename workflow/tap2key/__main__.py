@@ -21,6 +21,7 @@ STAGES = {
     "evaluate": ("tap2key.evaluation", "score a model on a labelled dataset"),
     "export": ("tap2key.export", "write taps, a fold or a model for use elsewhere"),
     "summarize": ("tap2key.summarize", "collect an experiment's participants in one table"),
+    "choose": ("tap2key.choose", "name the best experiment by validation scores alone"),
     "compare": ("tap2key.compare", "put the summaries of several experiments side by side"),
     "curves": ("tap2key.curves", "draw the learning curves of an experiment's models"),
     "overview": ("tap2key.overview", "tabulate what the study holds and what was left out"),

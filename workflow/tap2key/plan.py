@@ -160,6 +160,15 @@ class Plan:
         """Names of the experiments that are baselines, or of those that are not."""
         return [n for n, s in self.experiments.items() if (s["kind"] in FOREST_KINDS) == forests]
 
+    @property
+    def candidates(self) -> list[str]:
+        """The experiments among which validation scores choose: Wav2Vec2, participants held out."""
+        return [
+            name
+            for name, settings in self.experiments.items()
+            if settings["kind"] == "wav2vec2" and settings["split"] == "leave_one_participant_out"
+        ]
+
     def taps_of(self, participant: str) -> list[str]:
         """The taps folders of a participant's sessions."""
         return [f"{self.results}/taps/{participant}/{s}" for s in self.sessions_of[participant]]
