@@ -45,6 +45,7 @@ def labelled_rows(
             "label": None,
             "overlaps": bool(overlaps),
             "peak": float(taps.peak[i]),
+            "threshold": float(taps.threshold[i]),
         }
         if touch >= 0:
             row |= {
