@@ -90,6 +90,7 @@ rule record:
     input:
         rules.compare.output.table,
         rules.overview.output.study,
+        [f"{RESULTS}/previews/{participant}/{session}" for participant, session in PLAN.sessions],
         [f"{RESULTS}/learning/{name}/curves.png" for name in PLAN.of_kind(forests=False)],
     output:
         exact=f"{RESULTS}/record/config.yaml",

@@ -11,6 +11,7 @@ from tap2key.errors import Tap2keyError
 STAGES = {
     "simulate": ("tap2key.simulate.stage", "make a study with known truth"),
     "segment": ("tap2key.segment", "find taps in a session's recordings and label them"),
+    "preview": ("tap2key.preview", "draw taps and touches of a session's recordings"),
     "encode": ("tap2key.encode", "turn a participant's windows into a dataset"),
     "fold": ("tap2key.fold", "assign rows to training, validation and test"),
     "fetch": ("tap2key.fetch", "fetch a pretrained checkpoint from the model hub"),
