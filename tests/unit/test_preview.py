@@ -1,5 +1,6 @@
 import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ from tap2key.onset import CUTOFF_HZ
 from tap2key.plot_preview import COLOURS, COLUMNS, decibels, level_range, placed
 from tap2key.preview import heading, rows_each
 from tap2key.segment import KEYBOARD, Settings, segment_recording
-from tap2key.study import recordings_in, write_manifest
+from tap2key.study import Recording, recordings_in, write_manifest
 from tap2key.taps import read_taps
-from tap2key.touches import read_touches
+from tap2key.touches import Touches, read_touches
 from tap2key.view import Level, levels, stretches, view_of
 
 LATENCY, DRIFT = -0.16, 80e-6
@@ -89,6 +90,36 @@ def test_residuals_and_drift_line_are_what_latency_and_drift_make(session, view)
     own = Clock(view.clock.latency_s, view.clock.drift)
     by_hand = 1000 * (times * (1 + own.drift) - times)
     np.testing.assert_allclose(line, by_hand, atol=1e-9)
+
+
+def test_half_an_hour_by_a_given_clock_is_exact():
+    """All from the definition: touch = start + tap · (1 + drift) − latency + residual."""
+    taps = np.array([0.5, 900.0, 1799.5])
+    residual = np.array([0.010, -0.020, 0.004])
+    touch = taps * (1 + 100e-6) + 0.14 + residual
+    micros = np.round(touch * 1e6).astype("timedelta64[us]")
+    others = np.array([-1.0, 400.0, 1900.0]) + 0.14
+    every = np.sort(np.r_[micros, np.round(others * 1e6).astype("timedelta64[us]")])
+    touches = Touches(np.datetime64(sounds.START, "us") + every, np.zeros((6, 2)))
+    row = {"overlaps": False, "threshold": 0.1}
+    rows = [
+        {**row, "time_s": tap, "label": "a", "match_ms": 1000 * late, "touch_time": time}
+        for tap, late, time in zip(
+            taps, residual, (np.datetime64(sounds.START, "us") + micros).tolist(), strict=True
+        )
+    ]
+    rows.insert(2, {**row, "time_s": 1200.0, "label": None})
+    audit = {"status": "ok", "latency_s": "-0.14", "drift_ppm": "100.0", "duration_s": "1800"}
+    recording = Recording("p", "s", "r", Path("r.wav"), sounds.START, None, ())
+    view = view_of(recording, audit, rows, touches)
+    delay_ms = 1000 * (touch - 0.14 - taps)
+    np.testing.assert_allclose(view.delay_ms[[0, 1, 3]], delay_ms, atol=1e-3)
+    assert np.isnan(view.delay_ms[2])
+    np.testing.assert_allclose(view.drift_line_ms(np.array([0.0, 1800.0])), [0, 180])
+    shown = np.r_[taps[0], 400.0, taps[1:]] / np.r_[1, 1 + 100e-6, 1, 1]
+    shown += np.r_[residual[0], 0, residual[1:]] / (1 + 100e-6)
+    np.testing.assert_allclose(view.touch_s, shown, atol=1e-5)
+    assert view.matched.tolist() == [True, False, True, True]
 
 
 def test_the_level_keeps_every_peak(session, view):
