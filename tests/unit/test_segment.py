@@ -309,6 +309,7 @@ def test_every_kind_of_cell_survives_the_parquet_file(tmp_path):
         "key_margin_mm": 2.0,
         "peak": 0.5,
         "pairing": "time",
+        "threshold": 0.04,
     }
     rows = [full, dict.fromkeys(full), {**full, "overlaps": False, "label": "none"}] * 4
     write_taps(tmp_path / "taps.parquet", rows, "0", ("|", "none"))

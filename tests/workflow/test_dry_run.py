@@ -25,6 +25,7 @@ def expected_jobs(sessions, participants, encodings=3, experiments=4, forests=2)
     runs = experiments * participants
     return {
         "segment": sessions,
+        "preview": sessions,
         "encode": encodings * participants,
         "fold": runs,
         "train": (experiments - forests) * participants,
@@ -58,6 +59,7 @@ def test_selection_from_the_command_line(tmp_path, make_session):
     )
     assert run.jobs == {
         "segment": 6,
+        "preview": 6,
         "encode": 3,
         "fold": 4,
         "baseline": 4,

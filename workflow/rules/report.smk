@@ -91,6 +91,7 @@ rule record:
         rules.compare.output.table,
         rules.overview.output.study,
         [rules.choose.output.page] if PLAN.candidates else [],
+        [f"{RESULTS}/previews/{participant}/{session}" for participant, session in PLAN.sessions],
         [f"{RESULTS}/learning/{name}/curves.png" for name in PLAN.of_kind(forests=False)],
     output:
         exact=f"{RESULTS}/record/config.yaml",

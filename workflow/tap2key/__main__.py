@@ -12,6 +12,7 @@ STAGES = {
     "simulate": ("tap2key.simulate.stage", "make a study with known truth"),
     "segment": ("tap2key.segment", "find taps in a session's recordings and label them"),
     "ingest": ("tap2key.ingest", "take over the labels and wavs of older scripts"),
+    "preview": ("tap2key.preview", "draw taps and touches of a session's recordings"),
     "encode": ("tap2key.encode", "turn a participant's windows into a dataset"),
     "fold": ("tap2key.fold", "assign rows to training, validation and test"),
     "fetch": ("tap2key.fetch", "fetch a pretrained checkpoint from the model hub"),

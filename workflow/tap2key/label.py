@@ -47,6 +47,7 @@ def labelled_rows(
             "overlaps": bool(overlaps),
             "peak": float(taps.peak[i]),
             "pairing": BY_TIME,
+            "threshold": float(taps.threshold[i]),
         }
         if touch >= 0:
             row |= {

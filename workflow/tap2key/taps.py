@@ -39,6 +39,7 @@ SCHEMA = pyarrow.schema(
         ("key_margin_mm", pyarrow.float64()),
         ("peak", pyarrow.float64()),
         ("pairing", pyarrow.string()),
+        ("threshold", pyarrow.float64()),
     ]
 )
 
@@ -112,6 +113,23 @@ def _bits(flags: list[bool]) -> np.ndarray:
     return np.packbits(np.array(flags, dtype=bool), bitorder="little")
 
 
+def read_taps(folder: str | Path) -> pyarrow.Table:
+    """Read a session's taps without their windows: one row per tap.
+
+    Raises:
+        Tap2keyError: `taps.parquet` is missing or broken.
+    """
+    path = Path(folder) / TAPS_NAME
+    try:
+        return pyarrow.parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise Tap2keyError(f"{path}: not readable ({error}); {_again(folder)}") from None
+
+
+def _again(folder: str | Path) -> str:
+    return f"segment the session again into {folder}"
+
+
 def load_taps(folder: str | Path, verify: bool = False) -> tuple[pyarrow.Table, np.ndarray]:
     """Load a session's taps and its windows, which stay on disk until they are used.
 
@@ -126,11 +144,8 @@ def load_taps(folder: str | Path, verify: bool = False) -> tuple[pyarrow.Table, 
         Tap2keyError: a file is missing or broken, or the two do not belong together.
     """
     folder = Path(folder)
-    again = f"segment the session again into {folder}"
-    try:
-        table = pyarrow.parquet.read_table(folder / TAPS_NAME)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise Tap2keyError(f"{folder / TAPS_NAME}: not readable ({error}); {again}") from None
+    again = _again(folder)
+    table = read_taps(folder)
     try:
         windows = np.load(folder / WINDOWS_NAME, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
