@@ -82,7 +82,7 @@ def test_leaving_sessions_out(study):
 
 
 def test_given_and_random_splits(study):
-    given = {"split": "given", "given": {"train": ["Ana", "Bo"], "test": ["Zoë Z"]}}
+    given = {"split": "given", "given": {"test": ["Zoë Z"], "train": ["Ana", "Bo"]}}
     made = planned(study, experiments={"g": given, "r": {"split": "random"}})
     assert names_of(made.training_datasets("g", "given")) == ["Ana", "Bo"]
     assert made.fold_options("g", "given")[:2] == ["--held-out", "Zoë Z"]
@@ -90,6 +90,14 @@ def test_given_and_random_splits(study):
     both = {"split": "given", "given": {"train": ["Ana", "Bo"], "test": ["Bo"]}}
     with pytest.raises(Tap2keyError, match="Bo both in train and in test"):
         planned(study, experiments={"g": both}).folds("g")
+
+
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_a_given_split_with_an_empty_side_is_refused(study, side):
+    given = {"train": ["Ana", "Bo"], "test": ["Zoë Z"], side: []}
+    made = planned(study, experiments={"g": {"split": "given", "given": given}})
+    with pytest.raises(Tap2keyError, match=rf"experiments\.g\.given\.{side}: names none"):
+        made.folds("g")
 
 
 def test_experiments_share_encodings(study):

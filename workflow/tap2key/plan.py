@@ -105,9 +105,10 @@ class Plan:
         if split == "random":
             return {"random": FoldPlan(everybody, everybody, ("--random",))}
         if split == "given":
+            given = settings["given"]
             train, test = (
-                tuple(choose(self.participants, settings["given"][side], f"given.{side}"))
-                for side in ("train", "test")
+                tuple(choose(self.participants, given[side], f"experiments.{experiment}.{key}"))
+                for side, key in (("train", "given.train"), ("test", "given.test"))
             )
             both = sorted(set(train) & set(test))
             if both:
