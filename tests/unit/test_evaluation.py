@@ -212,6 +212,50 @@ def test_a_key_never_trained_is_warned_about_listed_and_missed(tmp_path, capsys)
     assert metrics["accuracy"] <= 28 / 42
 
 
+def test_a_participant_with_three_taps_trains_and_is_tested_like_any_other(tmp_path):
+    datasets = people(tmp_path / "data", ["Ana", "Bo", "Chen"], taps=30)
+    datasets["Dee"] = dataset(tmp_path / "Dee", "Dee", [0, 1, 1], sessions=["s1"])
+    evaluations = []
+    for held_out in ("Ana", "Dee"):
+        root = tmp_path / held_out
+        folder, training = fold(root / "fold", datasets, held_out)
+        stage(
+            *("baseline", "--fold", folder, "--datasets", *training, "--output", root / "model"),
+            *("--settings", json.dumps({"kind": "level_forest", "trees": 3})),
+        )
+        assert evaluate(root / "model", datasets[held_out], root / "evaluation") == 0
+        evaluations.append(root / "evaluation")
+    metrics = read_json(evaluations[1] / "metrics.json")
+    assert (metrics["taps"], metrics["held_out"]) == (3, True)
+    stage(
+        *("summarize", "--experiment", "few", "--output", tmp_path / "summary"),
+        *("--evaluations", *evaluations),
+    )
+    rows = pd.read_csv(tmp_path / "summary" / "participants.tsv", sep="\t")
+    assert rows["participant"].to_list() == ["Ana", "Dee", "mean"]
+    assert rows["taps"].to_list() == [30, 3, 33]
+
+
+def test_a_dataset_that_changed_under_the_fold_it_is_tested_by_is_refused(tmp_path, capsys):
+    datasets = people(tmp_path / "data", ["Ana", "Bo"], taps=60)
+    fold_folder, folders = tmp_path / "fold", list(datasets.values())
+    stage(*("fold", "--random", "--datasets", *folders, "--output", fold_folder))
+    stage(
+        *("baseline", "--fold", fold_folder, "--datasets", *folders),
+        *("--output", tmp_path / "model"),
+        *("--settings", json.dumps({"kind": "level_forest", "trees": 3})),
+    )
+    labels = np.array(load_dataset_folder(datasets["Bo"]).data["label"])
+    shutil.rmtree(datasets["Bo"])
+    dataset(datasets["Bo"], "Bo", labels, seed=1)
+    arguments = ["--model", tmp_path / "model", "--dataset", *folders, "--fold", fold_folder]
+    capsys.readouterr()
+    assert main(["evaluate", *map(str, arguments), "--output", str(tmp_path / "out")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Bo: changed since" in line
+    assert not (tmp_path / "out").exists()
+
+
 def test_it_says_when_the_model_had_heard_the_participant(study, forest, tmp_path):
     assert evaluate(forest, study[1]["Bo"], tmp_path / "Bo") == 0
     assert read_json(tmp_path / "Bo" / "metrics.json")["held_out"] is False

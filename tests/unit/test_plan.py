@@ -82,7 +82,7 @@ def test_leaving_sessions_out(study):
 
 
 def test_given_and_random_splits(study):
-    given = {"split": "given", "given": {"train": ["Ana", "Bo"], "test": ["Zoë Z"]}}
+    given = {"split": "given", "given": {"test": ["Zoë Z"], "train": ["Ana", "Bo"]}}
     made = planned(study, experiments={"g": given, "r": {"split": "random"}})
     assert names_of(made.training_datasets("g", "given")) == ["Ana", "Bo"]
     assert made.fold_options("g", "given")[:2] == ["--held-out", "Zoë Z"]

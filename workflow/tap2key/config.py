@@ -76,9 +76,11 @@ def choose(names: list[str], value: str | list[str], key: str) -> list[str]:
     """Those of `names` that the configuration's `key` selects, in the order of `names`.
 
     Raises:
-        Tap2keyError: a selected name does not exist.
+        Tap2keyError: a selected name does not exist, or none is selected.
     """
     wanted = selected(value)
+    if wanted == []:
+        raise Tap2keyError(f"config: {key}: names none; there is {', '.join(names)}")
     for name in wanted or []:
         if name not in names:
             raise Tap2keyError(f"config: {key}: no {name!r}; there is {', '.join(names)}")

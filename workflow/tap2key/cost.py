@@ -134,6 +134,11 @@ def remarks(workload: Workload, benchmarks: Path | None) -> list[str]:
                 f"GPU-hours are a guess ({GPU_OPERATIONS_PER_S / 1e12:g} TFLOP/s, at least "
                 f"{GPU_STEP_S * 1000:g} ms a step); a finished run's --benchmarks correct it."
             )
+    missing = [name for folder, name in workload.plan.fetched.items() if not Path(folder).is_dir()]
+    if missing:
+        said.append(
+            f"Not fetched yet, taken to be as large as wav2vec2-base: {', '.join(missing)}."
+        )
     source = "the demo on one core a job" if benchmarks is None else str(benchmarks)
     said.append(f"Hours are wall-clock summed over jobs, at rates measured in {source}.")
     if workload.plan.config["simulate"] is None:

@@ -17,6 +17,7 @@ from tap2key.dataset import (
     EncodedDataset,
     Rows,
     check_same_kind,
+    check_unchanged,
     identities,
     load_dataset_folder,
     read_rows,
@@ -113,12 +114,15 @@ def open_tested(folders: list[Path], fold: Path | None) -> EncodedDataset:
     """The rows to score: whole datasets, or the rows of them that a fold tests on.
 
     Raises:
-        Tap2keyError: the datasets differ in kind, or lack a row that the fold tests on.
+        Tap2keyError: the datasets differ in kind, changed since the fold was made, or lack a row
+            that it tests on.
     """
     opened = [load_dataset_folder(folder) for folder in folders]
     check_same_kind(opened)
     pool = concatenate_datasets([dataset.data for dataset in opened])
-    if fold is not None and read_json(fold / FOLD_FILE)["tests_on_rows"]:
+    about = {"tests_on_rows": False} if fold is None else read_json(fold / FOLD_FILE)
+    if about["tests_on_rows"]:
+        check_unchanged(about, opened, fold)
         row_of = {key: row for row, key in enumerate(identities(pool))}
         try:
             pool = pool.select([row_of[key] for key in read_rows(fold / "test.parquet")])

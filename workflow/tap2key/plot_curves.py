@@ -71,11 +71,11 @@ def draw_comparison(
     for row, (name, values) in enumerate(scores.items()):
         low, high = intervals[name]
         mean = float(np.mean(values))
-        axes.barh(row, high - low, 0.5, left=low, color=STRONG, alpha=0.22)
-        axes.plot([mean, mean], [row - 0.32, row + 0.32], color=STRONG, linewidth=2.5)
+        axes.barh(row, high - low, 0.62, left=low, color=STRONG, alpha=0.3, edgecolor=STRONG)
+        axes.plot([mean, mean], [row - 0.38, row + 0.38], color=STRONG, linewidth=2.5)
         spread = (np.arange(len(values)) % 5 - 2) * 0.08
         axes.plot(
-            values, row + spread, "o", color=CALM, alpha=0.75, markersize=6, markeredgecolor="white"
+            values, row + spread, "o", color=CALM, alpha=0.7, markersize=5, markeredgecolor="white"
         )
         axes.annotate(
             f"{mean:.3f}  ({low:.3f}–{high:.3f})",
