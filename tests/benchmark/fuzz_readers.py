@@ -66,6 +66,9 @@ def valid_wavs() -> list[bytes]:
     return found
 
 
+keyboard = cache(partial(load_keyboard, KEYBOARD))
+
+
 @cache
 def tap_times_s() -> np.ndarray:
     """When the taps were heard that the logs belong to."""
@@ -75,7 +78,7 @@ def tap_times_s() -> np.ndarray:
 def valid_logs() -> list[bytes]:
     """Touch logs of one recording that runs past midnight, in the dialects that occur."""
     rng = np.random.default_rng(1)
-    centres = load_keyboard(KEYBOARD).centres
+    centres = keyboard().centres
     lines = []
     for number, time_s in enumerate(tap_times_s()):
         x, y = np.round(centres[rng.integers(len(centres))] + rng.normal(0, 40, 2)).astype(int)
@@ -184,8 +187,7 @@ def check_log(path: Path) -> None:
     matched = match_in_order(expected_s, touch_s, clock.reach_s(0.1))
     taps = Taps((tap_s * SAMPLE_RATE).astype(np.int64), np.full(len(tap_s), 0.1))
     recording = Recording("p", "s", "r", path, START, None, (path,))
-    keyboard = load_keyboard(KEYBOARD)
-    for row in labelled_rows(recording, taps, touches, matched, touch_s, expected_s, keyboard):
+    for row in labelled_rows(recording, taps, touches, matched, touch_s, expected_s, keyboard()):
         if row["label"] is not None:
             assert (row["touch_time"], row["x"], row["y"]) in wanted
             assert row["label"] == nearest_key(row["x"], row["y"]), "wrong label"
@@ -209,11 +211,18 @@ def downs_by_line(data: bytes) -> list[tuple[datetime, float, float]]:
     return found
 
 
-def nearest_key(x: float, y: float) -> str:
-    """The label of the nearest centre, read from the keyboard's file line by line."""
+@cache
+def key_centres() -> list[tuple[str, float, float]]:
+    """Label, x and y of every centre, read from the keyboard's file line by line."""
     lines = KEYBOARD.read_text(encoding="utf-8").splitlines()[1:]
     keys = [re.fullmatch(r"(.+),([\d.]+),([\d.]+)", line).groups() for line in lines]
-    return min(keys, key=lambda key: math.hypot(float(key[1]) - x, float(key[2]) - y))[0]
+    return [(label, float(x), float(y)) for label, x, y in keys]
+
+
+@cache
+def nearest_key(x: float, y: float) -> str:
+    """The label of the nearest centre."""
+    return min(key_centres(), key=lambda key: math.hypot(key[1] - x, key[2] - y))[0]
 
 
 CHECKS: dict[str, tuple[Callable, Callable, Callable[[Path], None]]] = {
