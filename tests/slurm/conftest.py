@@ -70,6 +70,11 @@ class Started:
         """What it has said so far."""
         return self.log.read_text()
 
+    @property
+    def jobs(self) -> list[str]:
+        """Numbers of the jobs it has submitted so far."""
+        return Run(0, self.text).slurm_jobs
+
     def wait(self) -> Run:
         """Await its end."""
         return Run(self.process.wait(SECONDS), self.text)
@@ -103,7 +108,7 @@ def start(cluster: Cluster) -> Iterator[Callable[..., Started]]:
     yield starting
     for one in begun:
         one.kill()
-    cluster.cancel_all()
+    cluster.cancel([job for one in begun for job in one.jobs])
 
 
 @pytest.fixture
@@ -115,7 +120,8 @@ def prepared(finished: Path, tmp_path: Path) -> Path:
 def ready_to_train(finished: Path, parent: Path) -> Path:
     """A copy of a finished run without its models and without what came before its datasets."""
     root = copy_workflow(parent, FOLDER)
-    shutil.copy(HERE / "interrupted.yaml", root)
+    for overlay in HERE.glob("*.yaml"):
+        shutil.copy(overlay, root)
     for name in ("small.yaml", *KEPT):
         (root / name).parent.mkdir(exist_ok=True)
         copy = shutil.copytree if (finished / name).is_dir() else shutil.copy2

@@ -22,7 +22,7 @@ def test_a_gpu_job_gets_its_gpus(cluster, start, prepared, site):
     chosen["set-resources"] = {"train": SITES[site]}
     profile.write_text(yaml.safe_dump(chosen))
     started = start(prepared, *SMALL, "--verbose", "--", MODEL)
-    (job,) = started.until(lambda: cluster.running("rule_train"), "the job")
+    (job,) = started.until(lambda: started.jobs, "the job")
     asked = re.search(r"sbatch call: (.*?) --wrap", started.text)[1]
     assert ("--gpus=2" in asked, "--gres=gpu:2" in asked) == (site == "gpu", site == "gres")
     assert "-p gpu" in asked
