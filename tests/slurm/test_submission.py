@@ -28,7 +28,7 @@ def test_a_gpu_job_gets_its_gpus(cluster, start, prepared, site):
     assert "-p gpu" in asked
     about = cluster.about(job)
     assert about["Partition"] == "gpu"
-    assert "gres/gpu=2" in about["TRES"]
+    assert about["TresPerJob" if site == "gpu" else "TresPerNode"].endswith("gpu:2")
     started.until(
         lambda: [p for p in cluster.processes(job) if "launch" in p.cmdline()], "training"
     )

@@ -24,11 +24,10 @@ def history(root):
 
 
 @pytest.mark.parametrize(("nodes", "processes"), [(1, 2), (2, 1)])
-def test_two_processes_make_the_model_of_one(
-    cluster, start, prepared, alone, tmp_path, nodes, processes
-):
-    shape = f"launch={{nodes: {nodes}, processes: {processes}}}"
-    run = start(prepared, *PLAIN, "--config", shape, "--", MODEL).wait()
+def test_two_processes_make_the_model_of_one(cluster, start, prepared, alone, nodes, processes):
+    shape = prepared / "shape.yaml"
+    shape.write_text(f"launch: {{nodes: {nodes}, processes: {processes}}}\n")
+    run = start(prepared, *PLAIN, str(shape), "--", MODEL).wait()
     assert run.status == 0, run.text[-3000:]
     said = (prepared / LOG).read_text()
     assert "processes that train together: 2\n" in said
