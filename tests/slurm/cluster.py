@@ -199,9 +199,20 @@ class Cluster:
                 found += [step, *step.children(recursive=True)]
         return found
 
+    def training(self, job: str) -> list[psutil.Process]:
+        """A job's training processes."""
+        found = []
+        for process in self.processes(job):
+            try:
+                if {"tap2key", "train"} <= set(process.cmdline()):
+                    found.append(process)
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
     def stall(self, job: str) -> None:
         """Stop a job's training processes, as a file server that hangs would."""
-        training = [p for p in self.processes(job) if {"tap2key", "train"} <= set(p.cmdline())]
+        training = self.training(job)
         assert training
         for process in training:
             process.suspend()

@@ -5,8 +5,8 @@ import time
 
 import pytest
 from cluster import NODES, said, until
-from conftest import CHECKPOINTS, LOCALLY, MODEL, ready_to_train
 from running import snakemake
+from submitting import CHECKPOINTS, LOCALLY, MODEL, ready_to_train
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 INTERRUPTED = ("--configfile", "small.yaml", "interrupted.yaml", "--", MODEL)

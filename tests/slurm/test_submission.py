@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from conftest import MODEL
+from submitting import MODEL
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 SMALL = ("--configfile", "small.yaml", "interrupted.yaml")
@@ -29,8 +29,5 @@ def test_a_gpu_job_gets_its_gpus(cluster, start, prepared, site):
     about = cluster.about(job)
     assert about["Partition"] == "gpu"
     assert about["TresPerJob" if site == "gpu" else "TresPerNode"].endswith("gpu:2")
-    started.until(
-        lambda: [p for p in cluster.processes(job) if "launch" in p.cmdline()], "training"
-    )
-    training = next(p for p in cluster.processes(job) if "launch" in p.cmdline())
-    assert training.environ()["CUDA_VISIBLE_DEVICES"] == "0,1"
+    process = started.until(lambda: cluster.training(job), "training")[0]
+    assert process.environ()["CUDA_VISIBLE_DEVICES"] == "0,1"

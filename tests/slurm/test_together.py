@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pytest
-from conftest import LOCALLY, MODEL, ready_to_train
 from running import snakemake
+from submitting import LOCALLY, MODEL, ready_to_train
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 PLAIN = ("--configfile", "small.yaml", "plain.yaml")
@@ -34,4 +34,6 @@ def test_two_processes_make_the_model_of_one(cluster, start, prepared, alone, no
     assert "all 2 processes ended with the same weights" in said
     (job,) = run.slurm_jobs
     assert cluster.about(job)["NumNodes"] == str(nodes)
-    pd.testing.assert_frame_equal(history(prepared), alone, rtol=1e-5, atol=0)
+    # The mean validation loss is of more rows: the last ones are repeated to share them evenly.
+    columns = ["step", "loss", "learning_rate", "eval_weighted_f1"]
+    pd.testing.assert_frame_equal(history(prepared)[columns], alone[columns], rtol=1e-5, atol=0)
