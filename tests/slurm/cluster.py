@@ -199,9 +199,20 @@ class Cluster:
                 found += [step, *step.children(recursive=True)]
         return found
 
+    def training(self, job: str) -> list[psutil.Process]:
+        """A job's training processes."""
+        found = []
+        for process in self.processes(job):
+            try:
+                if {"tap2key", "train"} <= set(process.cmdline()):
+                    found.append(process)
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
     def stall(self, job: str) -> None:
         """Stop a job's training processes, as a file server that hangs would."""
-        training = [p for p in self.processes(job) if {"tap2key", "train"} <= set(p.cmdline())]
+        training = self.training(job)
         assert training
         for process in training:
             process.suspend()
@@ -216,15 +227,16 @@ class Cluster:
                 continue
         psutil.wait_procs(doomed, timeout=10)
 
-    def cancel_all(self) -> None:
-        """End all jobs without giving them time for anything."""
-        said(["scancel", "--signal=KILL", "--full", "--user=root"], check=False)
-        said(["scancel", "--user=root"], check=False)
-        until(lambda: not self.jobs(), 60, "jobs to end")
+    def cancel(self, jobs: Sequence[str]) -> None:
+        """End jobs without giving them time for anything."""
+        if jobs:
+            said(["scancel", "--signal=KILL", "--full", *jobs], check=False)
+            said(["scancel", *jobs], check=False)
+            until(lambda: not set(jobs) & set(self.jobs()), 60, "jobs to end")
 
     def stop(self) -> None:
         """End all jobs and daemons, and take back what was written outside `root`."""
-        self.cancel_all()
+        self.cancel(self.jobs())
         for name in (*(f"slurmd.{node}.pid" for node in NODES), "slurmctld.pid", "munged.pid"):
             self._stop(name)
         for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
@@ -248,11 +260,6 @@ class Cluster:
     def jobs(self, states: str = "pending,running,suspended,completing,requeued") -> list[str]:
         """Numbers of the jobs in these states."""
         return said(["squeue", "-h", "-t", states, "-o", "%A"], check=False).split()
-
-    def running(self, comment: str = "") -> list[str]:
-        """Numbers of the running jobs whose comment, set by the executor, contains this."""
-        lines = said(["squeue", "-h", "-t", "running", "-o", "%A %k"], check=False).splitlines()
-        return [line.split()[0] for line in lines if comment in line]
 
     def about(self, job: str) -> dict[str, str]:
         """What scontrol tells of a job."""

@@ -5,8 +5,8 @@ import time
 
 import pytest
 from cluster import NODES, said, until
-from conftest import CHECKPOINTS, LOCALLY, MODEL, ready_to_train
 from running import snakemake
+from submitting import CHECKPOINTS, LOCALLY, MODEL, ready_to_train
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 INTERRUPTED = ("--configfile", "small.yaml", "interrupted.yaml", "--", MODEL)
@@ -21,10 +21,10 @@ def undisturbed(cluster, finished, tmp_path_factory):
     return root
 
 
-def in_training(cluster, root, started):
+def in_training(root, started):
     """The number of the job that trains, once it has written a checkpoint."""
     started.until(lambda: list(root.glob(CHECKPOINTS)), "a checkpoint")
-    (job,) = cluster.running("rule_train")
+    (job,) = started.jobs
     return job
 
 
@@ -35,7 +35,7 @@ def resources(**expressions):
 def check(run, root, undisturbed):
     """The same model as without the fault, and nothing half-written or left over."""
     assert run.status == 0, run.text[-3000:]
-    for name in ("model.safetensors", "config.json", "history.tsv", "tap2key.json"):
+    for name in ("model.safetensors", "config.json", "tap2key.json"):
         assert (root / MODEL / name).read_bytes() == (undisturbed / MODEL / name).read_bytes(), name
     assert list(root.glob("results/**/.tmp-*")) == []
     assert list(root.glob("results/checkpoints/*/")) == []
@@ -55,7 +55,7 @@ def check_resumed(root):
 
 def test_a_requeued_job_goes_on(cluster, start, prepared, undisturbed):
     started = start(prepared, *INTERRUPTED)
-    job = in_training(cluster, prepared, started)
+    job = in_training(prepared, started)
     said(["scontrol", "requeue", job])
     run = started.wait()
     check(run, prepared, undisturbed)
@@ -66,7 +66,7 @@ def test_a_requeued_job_goes_on(cluster, start, prepared, undisturbed):
 
 def test_a_cancelled_job_is_submitted_anew(cluster, start, prepared, undisturbed):
     started = start(prepared, *INTERRUPTED)
-    said(["scancel", in_training(cluster, prepared, started)])
+    said(["scancel", in_training(prepared, started)])
     run = started.wait()
     check(run, prepared, undisturbed)
     check_resumed(prepared)
@@ -75,7 +75,7 @@ def test_a_cancelled_job_is_submitted_anew(cluster, start, prepared, undisturbed
 
 def test_a_job_killed_by_its_time_limit_gets_more_time(cluster, start, prepared, undisturbed):
     started = start(prepared, *INTERRUPTED)
-    job = in_training(cluster, prepared, started)
+    job = in_training(prepared, started)
     asked = cluster.about(job)["TimeLimit"]
     cluster.stall(job)
     said(["scontrol", "update", f"jobid={job}", "TimeLimit=1"])
@@ -99,7 +99,7 @@ def test_a_job_killed_for_its_memory_gets_more_memory(cluster, start, prepared, 
 
 def test_a_node_that_dies_takes_nothing_with_it(cluster, start, prepared, undisturbed):
     started = start(prepared, *INTERRUPTED)
-    job = in_training(cluster, prepared, started)
+    job = in_training(prepared, started)
     node = cluster.about(job)["NodeList"]
     cluster.kill_node(node, job)
     try:
@@ -116,10 +116,10 @@ def test_snakemake_killed_and_started_again_never_has_a_job_twice(
     cluster, start, prepared, undisturbed
 ):
     killed = start(prepared, *INTERRUPTED)
-    job = in_training(cluster, prepared, killed)
+    job = in_training(prepared, killed)
     cluster.stall(job)
     killed.kill()
-    assert cluster.running() == [job]
+    assert cluster.about(job)["JobState"] == "RUNNING"
     assert start(prepared, "--unlock", *INTERRUPTED).wait().status == 0
     again = start(prepared, *INTERRUPTED)
     again.until(lambda: "submitted with SLURM jobid" in again.text, "the job to be submitted anew")
@@ -134,11 +134,11 @@ def test_snakemake_killed_and_started_again_never_has_a_job_twice(
 
 def test_a_second_snakemake_leaves_the_first_ones_jobs_alone(cluster, start, prepared):
     first = start(prepared, *INTERRUPTED)
-    job = first.until(lambda: cluster.running("rule_train"), "a job")
+    (job,) = first.until(lambda: first.jobs, "a job")
     second = start(prepared, "--nolock", *INTERRUPTED).wait()
     assert second.status != 0
     assert f"another Snakemake (process {first.process.pid}) is making these results" in second.text
-    assert cluster.running("rule_train") == job
+    assert cluster.about(job)["JobState"] in ("PENDING", "RUNNING")
 
 
 def test_slurm_not_answering_for_half_a_minute(cluster, start, prepared, undisturbed, tmp_path):
@@ -153,7 +153,7 @@ def test_slurm_not_answering_for_half_a_minute(cluster, start, prepared, undistu
     )
     stand_in.chmod(0o755)
     started = start(prepared, *INTERRUPTED, path=stand_in.parent)
-    job = in_training(cluster, prepared, started)
+    job = in_training(prepared, started)
     began = time.monotonic()
     away.touch()
     until(lambda: time.monotonic() - began > 30, 40, "half a minute")

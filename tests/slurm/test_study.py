@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import FOLDER, Started
 from running import copy_workflow
+from submitting import FOLDER, Started
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 ONLY = "select_experiments=aligned-48000"
@@ -24,6 +24,7 @@ def on_cluster(cluster, finished, tmp_path_factory):
         yield root, started.wait()
     finally:
         started.kill()
+        cluster.cancel(started.jobs)
 
 
 def test_every_stage_ran_in_a_job_of_its_own(on_cluster):

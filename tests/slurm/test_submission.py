@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from conftest import MODEL
+from submitting import MODEL
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 SMALL = ("--configfile", "small.yaml", "interrupted.yaml")
@@ -22,15 +22,12 @@ def test_a_gpu_job_gets_its_gpus(cluster, start, prepared, site):
     chosen["set-resources"] = {"train": SITES[site]}
     profile.write_text(yaml.safe_dump(chosen))
     started = start(prepared, *SMALL, "--verbose", "--", MODEL)
-    (job,) = started.until(lambda: cluster.running("rule_train"), "the job")
+    (job,) = started.until(lambda: started.jobs, "the job")
     asked = re.search(r"sbatch call: (.*?) --wrap", started.text)[1]
     assert ("--gpus=2" in asked, "--gres=gpu:2" in asked) == (site == "gpu", site == "gres")
     assert "-p gpu" in asked
     about = cluster.about(job)
     assert about["Partition"] == "gpu"
-    assert "gres/gpu=2" in about["TRES"]
-    started.until(
-        lambda: [p for p in cluster.processes(job) if "launch" in p.cmdline()], "training"
-    )
-    training = next(p for p in cluster.processes(job) if "launch" in p.cmdline())
-    assert training.environ()["CUDA_VISIBLE_DEVICES"] == "0,1"
+    assert about["TresPerJob" if site == "gpu" else "TresPerNode"].endswith("gpu:2")
+    process = started.until(lambda: cluster.training(job), "training")[0]
+    assert process.environ()["CUDA_VISIBLE_DEVICES"] == "0,1"

@@ -61,3 +61,17 @@ def test_another_process_of_the_same_number_is_not_that_run(tmp_path, empty_queu
     note(tmp_path, 1, 12.5)
     take_over(tmp_path, "second-run")
     assert read_json(tmp_path / RECORD)["name"] == "second-run"
+
+
+def test_a_run_without_slurm_ends_the_jobs_of_one_with_it(tmp_path, empty_queue):
+    note(tmp_path, 1, 12.5)
+    assert take_over(tmp_path, None) == []
+    assert "--name no-such-job" in empty_queue.read_text()
+    assert not (tmp_path / RECORD).exists()
+
+
+def test_results_copied_to_a_machine_without_slurm_are_gone_on_with(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    note(tmp_path, 1, 12.5, host="elsewhere")
+    assert take_over(tmp_path, None) == []
+    assert not (tmp_path / RECORD).exists()

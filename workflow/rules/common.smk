@@ -56,9 +56,9 @@ def among(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+# Only SLURM's executor names its jobs after the run.
 onstart:
-    if run := getattr(workflow.scheduler._executor, "run_uuid", None):
-        try:
-            leftovers.take_over(Path(RESULTS), run)
-        except Tap2keyError as error:
-            raise WorkflowError(str(error)) from None
+    try:
+        leftovers.take_over(Path(RESULTS), getattr(workflow.scheduler._executor, "run_uuid", None))
+    except Tap2keyError as error:
+        raise WorkflowError(str(error)) from None

@@ -1,6 +1,7 @@
 """Jobs that an earlier Snakemake left in SLURM's queue when it was killed, and their end."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ SECONDS_BETWEEN_QUESTIONS = 1.0
 SECONDS_TO_WAIT = 600.0
 
 
-def take_over(results: Path, name: str) -> list[str]:
+def take_over(results: Path, name: str | None) -> list[str]:
     """Become the one run that writes below `results`; end the jobs of the one before.
 
     A killed Snakemake cannot cancel its jobs, and the next one does not know them: it would submit
@@ -29,7 +30,7 @@ def take_over(results: Path, name: str) -> list[str]:
 
     Args:
         results: the folder of all results.
-        name: what this run's jobs are called in SLURM's queue.
+        name: what this run's jobs are called in SLURM's queue; None if it submits none.
 
     Returns:
         Numbers of the jobs that were cancelled; all of them have ended.
@@ -46,7 +47,11 @@ def take_over(results: Path, name: str) -> list[str]:
                 f"{results}: another Snakemake (process {before['process']}) is making these "
                 "results; wait for it or stop it"
             )
-        cancelled = _cancel(before["name"])
+        if shutil.which("squeue"):
+            cancelled = _cancel(before["name"])
+    if name is None:
+        record.unlink(missing_ok=True)
+        return cancelled
     here = psutil.Process()
     write_json(
         record,
