@@ -55,10 +55,13 @@ class Run:
         return lines[start + 1].strip()
 
 
-def snakemake(folder: Path, arguments: Sequence[str], root: Path = ROOT) -> Run:
-    """Run Snakemake in `folder` with the Snakefile under `root`."""
+def snakemake(
+    folder: Path, arguments: Sequence[str], root: Path = ROOT, programs: Sequence[Path] = ()
+) -> Run:
+    """Run Snakemake in `folder` with the Snakefile under `root`, and further folders on PATH."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    first = [str(folder) for folder in (Path(sys.executable).parent, *programs)]
+    environment["PATH"] = os.pathsep.join([*first, environment["PATH"]])
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "-s", str(root / "Snakefile"), *arguments],
         cwd=folder,
