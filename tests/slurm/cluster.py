@@ -1,6 +1,7 @@
 """A throw-away SLURM cluster of two nodes on this machine: real daemons, stand-in GPUs."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -65,8 +66,8 @@ InactiveLimit=0
 GresTypes=gpu
 PropagateResourceLimits=NONE
 {nodes}
-PartitionName=cpu Nodes=n[1-2] Default=YES MaxTime=60 DefaultTime=10 DefMemPerCPU=500 State=UP
-PartitionName=gpu Nodes=n[1-2] MaxTime=60 DefaultTime=10 DefMemPerCPU=500 State=UP
+PartitionName=cpu Nodes=n[1-2] Default=YES DefaultTime=10 DefMemPerCPU=500
+PartitionName=gpu Nodes=n[1-2] DefaultTime=10 DefMemPerCPU=500
 """
 NODE_LINE = (
     "NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} Sockets=1"
@@ -114,8 +115,12 @@ class Cluster:
         if os.geteuid() != 0:
             raise NoCluster("only root can start SLURM's daemons")
         configured = CONFIGURATION / "slurm.conf"
-        if configured.exists() and MARK not in configured.read_text():
-            raise NoCluster(f"{configured} belongs to another cluster")
+        if configured.exists():
+            before = re.search(r"^StateSaveLocation=(.*)/state$", configured.read_text(), re.M)
+            if before is None or MARK not in configured.read_text():
+                raise NoCluster(f"{configured} belongs to another cluster")
+            # Tests that were killed could not take it down.
+            Cluster(Path(before[1])).stop()
         for folder in ("state", "munge", *(f"spool-{node}" for node in NODES)):
             (self.root / folder).mkdir(parents=True)
         self._configure()
@@ -186,12 +191,24 @@ class Cluster:
         states = ("sinfo", "-h", "-N", "-p", "cpu", "-t", "idle,alloc,mix,comp", "-o", "%N")
         return said(states, check=False).split()
 
-    def kill_node(self, node: str, job: str) -> None:
-        """End a node's slurmd and all processes of a job that runs there, as losing power would."""
-        doomed = [psutil.Process(self._pid(f"slurmd.{node}.pid"))]
+    def processes(self, job: str) -> list[psutil.Process]:
+        """All processes of a job's steps."""
+        found = []
         for step in psutil.process_iter(["cmdline"]):
             if " ".join(step.info["cmdline"] or ()).startswith(f"slurmstepd: [{job}."):
-                doomed += [step, *step.children(recursive=True)]
+                found += [step, *step.children(recursive=True)]
+        return found
+
+    def stall(self, job: str) -> None:
+        """Stop a job's training processes, as a file server that hangs would."""
+        training = [p for p in self.processes(job) if {"tap2key", "train"} <= set(p.cmdline())]
+        assert training
+        for process in training:
+            process.suspend()
+
+    def kill_node(self, node: str, job: str) -> None:
+        """End a node's slurmd and all processes of a job that runs there, as losing power would."""
+        doomed = [psutil.Process(self._pid(f"slurmd.{node}.pid")), *self.processes(job)]
         for process in doomed:
             try:
                 process.kill()
@@ -199,11 +216,15 @@ class Cluster:
                 continue
         psutil.wait_procs(doomed, timeout=10)
 
-    def stop(self) -> None:
-        """End all jobs and daemons, and take back what was written outside `root`."""
-        said(["scancel", "--signal=KILL", "--user=root"], check=False)
+    def cancel_all(self) -> None:
+        """End all jobs without giving them time for anything."""
+        said(["scancel", "--signal=KILL", "--full", "--user=root"], check=False)
         said(["scancel", "--user=root"], check=False)
         until(lambda: not self.jobs(), 60, "jobs to end")
+
+    def stop(self) -> None:
+        """End all jobs and daemons, and take back what was written outside `root`."""
+        self.cancel_all()
         for name in (*(f"slurmd.{node}.pid" for node in NODES), "slurmctld.pid", "munged.pid"):
             self._stop(name)
         for name in ("slurm.conf", "gres.conf", "cgroup.conf"):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import SMALL_RUN, snakemake
+from running import SMALL_RUN, snakemake
 from sklearn.metrics import accuracy_score, f1_score
 
 PEOPLE = ["Chen", "Maria", "Tony"]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, SMALL_RUN, copy_workflow, snakemake
+from running import ROOT, SMALL_RUN, copy_workflow, snakemake
 
 from tap2key.__main__ import STAGES
 

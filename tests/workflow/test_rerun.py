@@ -3,7 +3,7 @@
 import os
 from contextlib import contextmanager
 
-from conftest import SMALL_RUN, snakemake
+from running import SMALL_RUN, snakemake
 
 
 def planned(finished):

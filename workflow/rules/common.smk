@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from tap2key import plan
+from tap2key import leftovers, plan
 from tap2key.errors import Tap2keyError
 from tap2key.provenance import code_hash
 
@@ -61,3 +61,11 @@ def minutes(first):
 def among(names):
     """A regular expression that matches just these names."""
     return "|".join(map(re.escape, names)) or "(?!)"
+
+
+onstart:
+    if run := getattr(workflow.scheduler._executor, "run_uuid", None):
+        try:
+            leftovers.take_over(Path(RESULTS), run)
+        except Tap2keyError as error:
+            raise WorkflowError(str(error)) from None

@@ -49,7 +49,8 @@ class ConvolutionalClassifier(PreTrainedModel):
         self, input_values: torch.Tensor, labels: torch.Tensor | None = None
     ) -> SequenceClassifierOutput:
         """Interleaved [n, frames·channels] → logits [n, labels]; with `labels` also the loss."""
-        windows = input_values.reshape(len(input_values), -1, self.config.channels)
+        # len() of the batch would fix its size in an exported graph.
+        windows = input_values.unflatten(1, (-1, self.config.channels))
         logits = self.head(self.layers(windows.transpose(1, 2)).mean(dim=-1))
         loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)

@@ -106,12 +106,7 @@ def load_dataset_folder(folder: str | Path) -> EncodedDataset:
         )
     return EncodedDataset(
         data=data,
-        encoding=Encoding(
-            about["representation"],
-            about["sample_rate"],
-            None if about["crop_ms"] is None else tuple(about["crop_ms"]),
-            about["highpass_hz"],
-        ),
+        encoding=Encoding.told(about),
         labels=tuple(about["labels"]),
         participant=about["participant"],
         fingerprint=about["fingerprint"],

@@ -27,7 +27,7 @@ def build_classifier(settings: Mapping[str, Any], labels: Sequence[str], cut: Cu
     """
     if settings["kind"] == "convolutional":
         names = {"id2label": dict(enumerate(labels))}
-        model = ConvolutionalClassifier(ConvolutionalConfig(channels=cut.channels, **names))
+        model = ConvolutionalClassifier(ConvolutionalConfig(channels=cut.period, **names))
         model.accepts_loss_kwargs = False
         return model
     chosen = settings["model"]
@@ -36,7 +36,7 @@ def build_classifier(settings: Mapping[str, Any], labels: Sequence[str], cut: Cu
         chosen["shape"],
         labels,
         cut.length,
-        cut.channels if chosen["aligned_stem"] else None,
+        cut.period if chosen["aligned_stem"] else None,
         chosen["freeze"],
     )
 

@@ -13,7 +13,7 @@ from tap2key.tables import write_table
 
 LEFT_OUT_COLUMNS = ("participant", "session", "recording", "reason")
 COUNTED = ("taps", "touches", "matched", "unmatched_taps", "unmatched_touches")
-ALSO_COUNTED = ("overlapping_taps", "taps_cut_off", "none_dropped")
+ALSO_COUNTED = ("unverified", "overlapping_taps", "taps_cut_off", "none_dropped")
 OVERVIEW_COLUMNS = (
     *("participant", "session", "recordings", "left_out", "minutes"),
     *COUNTED,
@@ -30,7 +30,9 @@ AUDIT_COLUMNS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the stage's command line."""
     # Not every session's folder: a study's thousands are more than a command line may hold.
-    parser.add_argument("--manifest", type=Path, required=True, help="the study's results/study.tsv")
+    parser.add_argument(
+        "--manifest", type=Path, required=True, help="the study's results/study.tsv"
+    )
     parser.add_argument("--participants", nargs="+", required=True, help="whose sessions")
     parser.add_argument("--taps", type=Path, required=True, help="folder of all taps: results/taps")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
@@ -52,8 +54,8 @@ def main(args: argparse.Namespace) -> None:
             OVERVIEW_COLUMNS,
             "The study",
             "Participants, sessions and recordings. Matched taps carry a key; unmatched taps have "
-            "no touch near them, unmatched touches no tap. Taps too near a recording's end are cut "
-            "off and not used.",
+            "no touch near them, unmatched touches no tap. Unverified labels were paired by order "
+            "and may be shifted. Taps too near a recording's end are cut off and not used.",
         )
         write_table(
             temporary / "recordings",

@@ -55,11 +55,21 @@ def save_picture(figure: Figure, stem: Path) -> None:
 
     The same figure gives the same bytes.
     """
+    _write_png(figure, stem)
+    with atomic_file(stem.with_name(f"{stem.name}.pdf")) as temporary:
+        figure.savefig(temporary, metadata={"CreationDate": None})
+    plt.close(figure)
+
+
+def save_png(figure: Figure, stem: Path) -> None:
+    """Write only `stem`.png, likewise; close the figure."""
+    _write_png(figure, stem)
+    plt.close(figure)
+
+
+def _write_png(figure: Figure, stem: Path) -> None:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     with Image.open(buffer) as image, atomic_file(stem.with_name(f"{stem.name}.png")) as temporary:
         few = image.convert("RGB").quantize(PALETTE_COLOURS, dither=Image.Dither.NONE)
         few.save(temporary, optimize=True)
-    with atomic_file(stem.with_name(f"{stem.name}.pdf")) as temporary:
-        figure.savefig(temporary, metadata={"CreationDate": None})
-    plt.close(figure)

@@ -45,6 +45,7 @@ RECORDING_COLUMNS = (
     "residual_median_ms",
     "residual_p95_ms",
     "boundary_share",
+    "unverified",
     "overlapping_taps",
     "taps_cut_off",
     "none_dropped",

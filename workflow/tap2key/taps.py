@@ -19,6 +19,10 @@ HASH_KEY = b"windows_blake2b"
 LABELS_KEY = b"keyboard_labels"
 HASHED_AT_ONCE = 256
 
+# How a tap came by its label: from a touch of its time; from the row of the same number in an older
+# script's table, which one missed tap shifts; or so, and found right against recording and touches.
+BY_TIME, BY_ORDER, VERIFIED = "time", "order", "verified"
+
 SCHEMA = pyarrow.schema(
     [
         ("participant", pyarrow.string()),
@@ -34,6 +38,7 @@ SCHEMA = pyarrow.schema(
         ("overlaps", pyarrow.bool_()),
         ("key_margin_mm", pyarrow.float64()),
         ("peak", pyarrow.float64()),
+        ("pairing", pyarrow.string()),
     ]
 )
 
@@ -144,6 +149,19 @@ def load_taps(folder: str | Path, verify: bool = False) -> tuple[pyarrow.Table, 
                 f"{folder / WINDOWS_NAME}: not the windows {TAPS_NAME} was written with; {again}"
             )
     return table, windows
+
+
+def pairings(table: pyarrow.Table) -> list[str]:
+    """How each tap came by its label: `BY_TIME`, `BY_ORDER` or `VERIFIED`.
+
+    Raises:
+        Tap2keyError: the table does not say.
+    """
+    if "pairing" not in table.column_names:
+        raise Tap2keyError(
+            f"{TAPS_NAME} does not say how taps and labels were paired; segment the session again"
+        )
+    return table["pairing"].to_pylist()
 
 
 def keyboard_labels(table: pyarrow.Table) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +71,8 @@ def check_equal_weights(model: torch.nn.Module) -> None:
         raise Tap2keyError(
             f"the {len(found)} processes ended with different weights; train with one process"
         )
+    if PartialState().is_main_process:
+        print(f"all {len(found)} processes ended with the same weights", file=sys.stderr)
 
 
 class Interruption(TrainerCallback):

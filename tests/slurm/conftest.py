@@ -1,0 +1,123 @@
+"""A real cluster, and Snakemake submitting to it."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from cluster import Cluster, NoCluster, until
+from running import Run, command, copy_workflow, environment
+
+HERE = Path(__file__).parent
+# Training gets one thread, as in the run that results are compared with. Copies of finished runs
+# know nothing of how their files were made.
+AS_MADE = ("--set-threads", "train=1", "--rerun-triggers", "mtime")
+LOCALLY = ("--profile", "profiles/local", *AS_MADE)
+# The profile's waits suit jobs of hours; these are for jobs of seconds.
+ON_CLUSTER = (
+    *("--profile", "profiles/slurm"),
+    *("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "10"),
+    *("--latency-wait", "10", *AS_MADE),
+)
+# Snakemake cannot submit from a folder with quotes in its name; spaces are no trouble.
+FOLDER = "work für später"
+MODEL = "results/models/aligned-48000/Chen/seed-0"
+KEPT = ("results/study.tsv", "results/datasets", "results/folds")
+CHECKPOINTS = "results/checkpoints/*/checkpoint-*/complete"
+# Far longer than any of it takes, on a machine that does other things too.
+SECONDS = 600
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two nodes. Without SLURM the tests are skipped, but never in continuous integration."""
+    found = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        found.start()
+    except NoCluster as reason:
+        end = pytest.fail if os.environ.get("CI") else pytest.skip
+        end(f"no SLURM cluster: {reason}")
+    try:
+        yield found
+    finally:
+        found.stop()
+
+
+class Started:
+    """A Snakemake that runs beside the test."""
+
+    def __init__(self, root: Path, arguments: Sequence[str], path: Path | None = None) -> None:
+        """Start it; programs in the folder `path` hide those of the same name."""
+        self.log = root / "said.txt"
+        before = "" if path is None else f"{path}{os.pathsep}"
+        variables = environment()
+        variables["PATH"] = before + variables["PATH"]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command(root, [*ON_CLUSTER, *arguments]),
+                cwd=root,
+                env=variables,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def text(self) -> str:
+        """What it has said so far."""
+        return self.log.read_text()
+
+    def wait(self) -> Run:
+        """Await its end."""
+        return Run(self.process.wait(SECONDS), self.text)
+
+    def until(self, condition: Callable[[], object], what: str) -> object:
+        """Wait until `condition` is true, but not longer than Snakemake runs."""
+
+        def asked() -> object:
+            answer = condition()
+            assert answer or self.process.poll() is None, self.text[-3000:]
+            return answer
+
+        return until(asked, SECONDS, what)
+
+    def kill(self) -> None:
+        """End it as the kernel would; its jobs are not told."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@pytest.fixture
+def start(cluster: Cluster) -> Iterator[Callable[..., Started]]:
+    """Start Snakemake in a folder; what still runs when the test ends is killed."""
+    begun: list[Started] = []
+
+    def starting(root: Path, *arguments: str, path: Path | None = None) -> Started:
+        begun.append(Started(root, arguments, path))
+        return begun[-1]
+
+    yield starting
+    for one in begun:
+        one.kill()
+    cluster.cancel_all()
+
+
+@pytest.fixture
+def prepared(finished: Path, tmp_path: Path) -> Path:
+    """A workflow of which the next thing to make is `MODEL`, of a size to be interrupted."""
+    return ready_to_train(finished, tmp_path)
+
+
+def ready_to_train(finished: Path, parent: Path) -> Path:
+    """A copy of a finished run without its models and without what came before its datasets."""
+    root = copy_workflow(parent, FOLDER)
+    shutil.copy(HERE / "interrupted.yaml", root)
+    for name in ("small.yaml", *KEPT):
+        (root / name).parent.mkdir(exist_ok=True)
+        copy = shutil.copytree if (finished / name).is_dir() else shutil.copy2
+        copy(finished / name, root / name)
+    return root

@@ -1,0 +1,38 @@
+"""One model trained by several processes, on one node and on two."""
+
+import pandas as pd
+import pytest
+from conftest import LOCALLY, MODEL, ready_to_train
+from running import snakemake
+
+pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+PLAIN = ("--configfile", "small.yaml", "plain.yaml")
+LOG = "results/logs/train/aligned-48000/Chen/seed-0.log"
+
+
+@pytest.fixture(scope="module")
+def alone(finished, cluster, tmp_path_factory):
+    """The history of a model trained by one process on this machine."""
+    root = ready_to_train(finished, tmp_path_factory.mktemp("alone"))
+    run = snakemake(root, [*LOCALLY, *PLAIN, "--", MODEL], root)
+    assert run.status == 0, run.text[-3000:]
+    return history(root)
+
+
+def history(root):
+    return pd.read_csv(root / MODEL / "history.tsv", sep="\t")
+
+
+@pytest.mark.parametrize(("nodes", "processes"), [(1, 2), (2, 1)])
+def test_two_processes_make_the_model_of_one(
+    cluster, start, prepared, alone, tmp_path, nodes, processes
+):
+    shape = f"launch={{nodes: {nodes}, processes: {processes}}}"
+    run = start(prepared, *PLAIN, "--config", shape, "--", MODEL).wait()
+    assert run.status == 0, run.text[-3000:]
+    said = (prepared / LOG).read_text()
+    assert "processes that train together: 2\n" in said
+    assert "all 2 processes ended with the same weights" in said
+    (job,) = run.slurm_jobs
+    assert cluster.about(job)["NumNodes"] == str(nodes)
+    pd.testing.assert_frame_equal(history(prepared), alone, rtol=1e-5, atol=0)

@@ -1,0 +1,87 @@
+"""Signals and changed numbers of processes, on plain processes without SLURM."""
+
+import signal
+import subprocess
+import time
+
+import numpy as np
+import psutil
+import pytest
+from made import SETTINGS, WORKFLOW, command, fold, people, run, training_arguments
+from safetensors.numpy import load_file
+
+from tap2key.files import read_json, read_tsv
+from tap2key.train import COMPLETE, last_complete_checkpoint
+
+EPOCHS = 40
+LONG = {"training": {**SETTINGS["training"], "epochs": EPOCHS, "evaluate_every": 4}}
+SECONDS = 300
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("study")
+    return fold(root / "fold", people(root / "datasets", ["Ana", "Bo", "Chen"], taps=96), "Ana")
+
+
+def launched(processes, *arguments):
+    return ["launch", "--processes", processes, "--threads", processes, "--", *arguments]
+
+
+def interrupted(arguments, root, number):
+    """Signal every process of a training that has just written a checkpoint, as SLURM does."""
+    with subprocess.Popen(
+        command(*arguments),
+        cwd=WORKFLOW,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + SECONDS
+        while not list(root.glob(f"checkpoints/*/checkpoint-*/{COMPLETE}")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+        tree = psutil.Process(process.pid)
+        for one in (tree, *tree.children(recursive=True)):
+            one.send_signal(number)
+        _, errors = process.communicate(timeout=SECONDS)
+    return process.returncode, errors
+
+
+def steps_done(root):
+    (checkpoints,) = (p for p in (root / "checkpoints").iterdir() if p.is_dir())
+    newest = last_complete_checkpoint(checkpoints)
+    return int(newest.rsplit("-", 1)[1])
+
+
+@pytest.mark.parametrize(
+    ("processes", "number"), [(1, signal.SIGTERM), (1, signal.SIGUSR1), (2, signal.SIGTERM)]
+)
+def test_a_signal_gives_a_checkpoint_and_no_model(data, tmp_path, processes, number):
+    arguments = launched(processes, *training_arguments(*data, tmp_path, **LONG))
+    status, errors = interrupted(arguments, tmp_path, number)
+    assert status != 0
+    assert f"{number.name}: training stopped at step {steps_done(tmp_path)} of" in errors
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_changed_number_of_processes_goes_on_with_the_same_batches(data, tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    one = run(*launched(1, *training_arguments(*data, whole, **LONG)), timeout=SECONDS)
+    assert one.returncode == 0, one.stderr
+    status, errors = interrupted(
+        launched(2, *training_arguments(*data, broken, **LONG)), broken, signal.SIGUSR1
+    )
+    assert status != 0, errors
+    before = steps_done(broken)
+    again = run(*launched(1, *training_arguments(*data, broken, **LONG)), timeout=SECONDS)
+    assert again.returncode == 0, again.stderr
+    assert "epoch 4 of" not in again.stderr
+    rows, expected = (read_tsv(root / "model" / "history.tsv") for root in (broken, whole))
+    assert 0 < before < int(expected[-1]["step"])
+    assert [row["step"] for row in rows] == [row["step"] for row in expected]
+    weights, same = (load_file(r / "model" / "model.safetensors") for r in (broken, whole))
+    for name, values in same.items():
+        np.testing.assert_allclose(weights[name], values, rtol=0, atol=1e-3, err_msg=name)
+    assert read_json(broken / "model" / "tap2key.json")["validation"]["weighted_f1"] > 0.9

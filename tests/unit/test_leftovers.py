@@ -1,0 +1,63 @@
+import socket
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from tap2key.errors import Tap2keyError
+from tap2key.files import read_json, write_json
+from tap2key.leftovers import RECORD, take_over
+
+
+def note(results, process, started, host=None):
+    write_json(
+        results / RECORD,
+        {
+            "name": "no-such-job",
+            "host": host or socket.gethostname(),
+            "process": process,
+            "started": started,
+        },
+    )
+
+
+@pytest.fixture
+def empty_queue(tmp_path, monkeypatch):
+    """A queue without jobs of that name; tests/slurm asks a real one."""
+    squeue = tmp_path / "bin" / "squeue"
+    squeue.parent.mkdir()
+    squeue.write_text(f"#!/bin/sh\necho $@ > {tmp_path}/asked\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", str(squeue.parent))
+    return tmp_path / "asked"
+
+
+def test_the_first_run_leaves_a_note(tmp_path):
+    assert take_over(tmp_path, "first-run") == []
+    assert read_json(tmp_path / RECORD)["name"] == "first-run"
+
+
+def test_a_run_that_goes_on_is_left_alone(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        note(tmp_path, other.pid, psutil.Process(other.pid).create_time())
+        before = (tmp_path / RECORD).read_bytes()
+        with pytest.raises(Tap2keyError, match=rf"another Snakemake \(process {other.pid}\)"):
+            take_over(tmp_path, "second-run")
+        assert (tmp_path / RECORD).read_bytes() == before
+        other.communicate(b"\n")
+
+
+def test_a_run_that_ended_is_taken_over(tmp_path, empty_queue):
+    with subprocess.Popen([sys.executable, "-c", ""]) as other:
+        started = psutil.Process(other.pid).create_time()
+    note(tmp_path, other.pid, started)
+    assert take_over(tmp_path, "second-run") == []
+    assert "--name no-such-job" in empty_queue.read_text()
+    assert read_json(tmp_path / RECORD)["name"] == "second-run"
+
+
+def test_another_process_of_the_same_number_is_not_that_run(tmp_path, empty_queue):
+    note(tmp_path, 1, 12.5)
+    take_over(tmp_path, "second-run")
+    assert read_json(tmp_path / RECORD)["name"] == "second-run"

@@ -1,0 +1,46 @@
+import pytest
+from made import people
+
+from tap2key.dataset import load_dataset_folder
+from tap2key.errors import Tap2keyError
+from tap2key.staging import staged
+
+
+@pytest.fixture
+def datasets(tmp_path):
+    return list(people(tmp_path / "shared", ["Bo", "Chen"]).values())
+
+
+def test_without_a_place_the_originals_are_read(datasets):
+    assert staged(datasets, None) == staged(datasets, "") == datasets
+
+
+def test_datasets_are_copied_once_to_the_nodes_own_disk(datasets, tmp_path, monkeypatch):
+    monkeypatch.setenv("NODE_DISK", str(tmp_path / "disk"))
+    copies = staged(datasets, "$NODE_DISK/job")
+    assert {copy.parent for copy in copies} == {tmp_path / "disk" / "job"}
+    for copy, original in zip(copies, datasets, strict=True):
+        ours, theirs = (load_dataset_folder(folder).data for folder in (copy, original))
+        assert ours.to_pandas().equals(theirs.to_pandas())
+    born = [copy.stat().st_ctime_ns for copy in copies]
+    assert staged(datasets, "$NODE_DISK/job") == copies
+    assert [copy.stat().st_ctime_ns for copy in copies] == born
+    assert sorted((tmp_path / "disk" / "job").iterdir()) == sorted(copies)
+
+
+def test_another_content_is_another_copy(datasets, tmp_path):
+    (changed,) = people(tmp_path / "changed", ["Bo"], taps=24).values()
+    first, other = staged([datasets[0], changed], str(tmp_path / "disk"))
+    assert first != other
+    assert len(load_dataset_folder(other).data) == 24
+
+
+def test_a_variable_that_is_not_set_is_refused(datasets):
+    with pytest.raises(Tap2keyError, match=r"launch\.stage_to \$NO_SUCH_DISK: not set"):
+        staged(datasets, "$NO_SUCH_DISK")
+
+
+def test_a_disk_that_cannot_be_written_is_refused_and_nothing_is_left(datasets, tmp_path):
+    (tmp_path / "full").write_text("a file where a folder is needed")
+    with pytest.raises((Tap2keyError, OSError), match="full"):
+        staged(datasets, str(tmp_path / "full"))
