@@ -1,5 +1,6 @@
 """What all rules share: the plan of the run, code hashes, and how a stage is started."""
 
+import inspect
 import json
 import re
 import shlex
@@ -41,14 +42,20 @@ wildcard_constraints:
     seed="[0-9]+",
 
 
+def signed(function):
+    """Keep a function's signature, which Snakemake asks for several times a job."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
 def megabytes(first):
     """Memory that doubles with every attempt."""
-    return lambda wildcards, attempt: first * 2 ** (attempt - 1)
+    return signed(lambda wildcards, attempt: first * 2 ** (attempt - 1))
 
 
 def minutes(first):
     """Time that doubles with every attempt."""
-    return lambda wildcards, attempt: first * 2 ** (attempt - 1)
+    return signed(lambda wildcards, attempt: first * 2 ** (attempt - 1))
 
 
 def among(names):

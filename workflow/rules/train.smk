@@ -37,7 +37,7 @@ rule train:
     wildcard_constraints:
         experiment=among(PLAN.of_kind(forests=False)),
     conda:
-        "../../envs/learning.yaml"
+        f"../../envs/{plan.training_environment(PLAN.config['launch'])}"
     threads: 8
     resources:
         **plan.launch_resources(PLAN.config["launch"]),

@@ -383,6 +383,11 @@ def launch_options(settings: Mapping[str, Any]) -> list[str]:
     return [*" ".join(numbers).split(), *(["--gpu"] if settings["gpu"] else [])]
 
 
+def training_environment(settings: Mapping[str, Any]) -> str:
+    """The file in envs/ of the environment that trains: with GPUs, one whose torch uses them."""
+    return "learning-cuda.yaml" if settings["gpu"] else "learning.yaml"
+
+
 def launch_resources(settings: Mapping[str, Any]) -> dict[str, int | str]:
     """The nodes and GPUs that one training job asks for."""
     nodes = settings["nodes"]
