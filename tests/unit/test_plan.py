@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from made import session
 
-from tap2key import plan
+from tap2key import options, plan
 from tap2key.__main__ import parse
 from tap2key.config import complete_experiment
 from tap2key.errors import Tap2keyError
@@ -124,7 +124,7 @@ def test_a_split_between_two_roots(tmp_path):
 def test_a_given_split_names_somebody_on_both_sides(study, side):
     given = {"train": ["Ana", "Bo"], "test": ["Zoë Z"], side: []}
     experiments = {"g": {"split": "given", "given": given}}
-    with pytest.raises(Tap2keyError, match=rf"experiments\.g\.given\.{side}: nobody; name"):
+    with pytest.raises(Tap2keyError, match=rf"experiments\.g\.given\.{side}: names none"):
         planned(study, experiments=experiments).folds("g")
 
 
@@ -223,9 +223,9 @@ def test_options_are_what_the_stages_understand(study):
         "highpass_hz": 120.5,
         "whiten": True,
     }
-    args = parse(["encode", "--taps", "t", "--output", "o", *plan.encoding_options(encoding)])
+    args = parse(["encode", "--taps", "t", "--output", "o", *options.encoding_options(encoding)])
     assert Encoding.told(vars(args)) == Encoding("top", 44_100, (0.5, 4.0), 120.5, True)
-    args = parse(["encode", "--taps", "t", "--output", "o", *plan.encoding_options(PLAIN)])
+    args = parse(["encode", "--taps", "t", "--output", "o", *options.encoding_options(PLAIN)])
     assert (args.crop_ms, args.highpass_hz, args.whiten) == (None, None, False)
     settings = {"validation": {"by": "session", "share": 0.35}, "oversample": False}
     made = planned(study, experiments={"e": settings})
@@ -237,7 +237,7 @@ def test_options_are_what_the_stages_understand(study):
         True,
     )
     required = ["--manifest", "m", "--keyboard", "k", "--participant", "p", "--session", "s"]
-    args = parse(["segment", *required, "--output", "o", *plan.segment_options(SEGMENT)])
+    args = parse(["segment", *required, "--output", "o", *options.segment_options(SEGMENT)])
     assert (args.selectivity, args.latency, args.peak_height) == (0.05, -0.25, 0.5)
     assert (args.none, args.strict) == ("drop", True)
 

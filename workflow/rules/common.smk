@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from tap2key import leftovers, plan
+from tap2key import leftovers, options, plan
 from tap2key.errors import Tap2keyError
 from tap2key.provenance import code_hash
 
@@ -66,6 +66,8 @@ def among(names):
 # Only SLURM's executor names its jobs after the run.
 onstart:
     try:
-        leftovers.take_over(Path(RESULTS), getattr(workflow.scheduler._executor, "run_uuid", None))
+        leftovers.take_over(
+            Path(RESULTS), getattr(workflow.scheduler._executor, "run_uuid", None)
+        )
     except Tap2keyError as error:
         raise WorkflowError(str(error)) from None

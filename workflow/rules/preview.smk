@@ -33,7 +33,7 @@ rule preview:
         runtime=minutes(20),
     params:
         taps=subpath(input.taps, parent=True),
-        options=plan.segment_options(PLAN.config["segment"]),
+        options=options.segment_options(PLAN.config["segment"]),
         code=code_hash("tap2key.preview"),
     shell:
         "python -m tap2key preview --manifest {input.manifest:q}"

@@ -49,12 +49,12 @@ rule overview:
         runtime=minutes(10),
     params:
         folder=subpath(output.study, parent=True),
-        taps=f"{RESULTS}/taps",
+        results=subpath(input.manifest, parent=True),
         people=PLAN.participants,
         code=code_hash("tap2key.overview"),
     shell:
         "python -m tap2key overview --manifest {input.manifest:q} --participants {params.people:q}"
-        " --taps {params.taps:q} --output {params.folder:q} > {log:q} 2>&1"
+        " --taps {params.results:q}/taps --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule curves:

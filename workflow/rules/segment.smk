@@ -24,10 +24,8 @@ rule segment:
         runtime=minutes(30),
     params:
         folder=f"{RESULTS}/taps/{{participant}}/{{session}}",
-        options=plan.segment_options(PLAN.config["segment"]),
-        pinned=signed(
-            lambda w: [str(r.latency_s) for r in PLAN.sessions[w.participant, w.session]]
-        ),
+        options=options.segment_options(PLAN.config["segment"]),
+        pinned=signed(lambda w: [str(r.latency_s) for r in PLAN.sessions[w.participant, w.session]]),
         code=code_hash("tap2key.segment"),
     shell:
         "python -m tap2key segment --manifest {input.manifest:q} --keyboard {input.keyboard:q}"
