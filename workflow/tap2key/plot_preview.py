@@ -212,6 +212,7 @@ def _draw_labels(axes: Axes, view: View, here: np.ndarray, high: float, per_pixe
             fontfamily="DejaVu Sans Mono",
             fontsize=SMALL,
             color=STRONG if text == NO_TOUCH else "black",
+            fontweight="bold" if text == NO_TOUCH else "normal",
             parse_math=False,
         )
 
