@@ -7,6 +7,9 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 WIDTHS = (64, 128, 128, 256)
 KERNEL = 9
+# Normalised within each window: over a batch, the result would depend on how many processes and
+# steps of accumulation share one.
+GROUPS = 8
 
 
 class ConvolutionalConfig(PreTrainedConfig):
@@ -34,7 +37,7 @@ class ConvolutionalClassifier(PreTrainedModel):
         for width in WIDTHS:
             layers += [
                 nn.Conv1d(before, width, KERNEL, stride=2, padding=KERNEL // 2, bias=False),
-                nn.BatchNorm1d(width),
+                nn.GroupNorm(GROUPS, width),
                 nn.ReLU(),
             ]
             before = width
