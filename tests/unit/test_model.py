@@ -1,9 +1,10 @@
 import json
+import socket
 
 import numpy as np
 import pytest
 import torch
-from made import LABELS, SHAPE
+from made import LABELS, SHAPE, dataset, fold, stage, training_arguments
 from transformers import (
     AutoFeatureExtractor,
     AutoModelForAudioClassification,
@@ -11,11 +12,12 @@ from transformers import (
     TrainingArguments,
     Wav2Vec2Config,
     Wav2Vec2Model,
+    pipeline,
 )
 
 from tap2key.errors import Tap2keyError
 from tap2key.model import FIRST_KERNEL, build_extractor, build_model, inflate
-from tap2key.represent import interleave
+from tap2key.represent import Encoding, interleave
 
 LENGTH = 512
 
@@ -160,6 +162,121 @@ def test_an_aligned_stem_keeps_the_pretrained_weights_and_sees_frames(tmp_path):
     for name in same:
         assert torch.equal(old[name], new[name]), name
     assert new[FIRST_KERNEL].shape[-1] == 8 * old[FIRST_KERNEL].shape[-1]
+
+
+def test_a_checkpoint_that_is_not_here_is_said_so_at_once(monkeypatch):
+    """Without asking a network, which would take a minute to give up."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("asked the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    name = "facebook/a-model-that-nobody-fetched"
+    with pytest.raises(Tap2keyError, match=rf"model\.checkpoint {name}: .*fetch it where") as error:
+        build_model(name, {}, LABELS, LENGTH)
+    assert "\n" not in str(error.value)
+
+
+def test_a_learned_sum_of_layers_trains_and_comes_back(tmp_path):
+    torch.manual_seed(0)
+    shape = {**SHAPE, "num_hidden_layers": 3, "use_weighted_layer_sum": True}
+    summed = build_model(None, shape, LABELS, LENGTH)
+    assert summed.layer_weights.shape == (4,)
+    before = summed.layer_weights.detach().clone()
+    optimizer = torch.optim.SGD(summed.parameters(), lr=1.0)
+    inputs, labels = torch.randn(8, LENGTH), torch.arange(8) % 3
+    for _ in range(3):
+        optimizer.zero_grad()
+        summed(inputs, labels=labels).loss.backward()
+        optimizer.step()
+    # Which layers matter is learned: no two weights moved alike.
+    assert len(set((summed.layer_weights - before).tolist())) == 4
+    summed.eval().save_pretrained(tmp_path)
+    stock = AutoModelForAudioClassification.from_pretrained(tmp_path).eval()
+    with torch.no_grad():
+        found = stock(inputs, output_hidden_states=True)
+        shares = torch.exp(summed.layer_weights) / torch.exp(summed.layer_weights).sum()
+        mixed = sum(share * h for share, h in zip(shares, found.hidden_states, strict=True))
+        expected = summed.classifier(summed.projector(mixed).mean(dim=1))
+        torch.testing.assert_close(found.logits, expected)
+
+
+def test_frozen_parameters_stay_as_they_are():
+    torch.manual_seed(0)
+    frozen = build_model(None, SHAPE, LABELS, LENGTH, freeze=["wav2vec2.feature_extractor"])
+    before = {name: weight.detach().clone() for name, weight in frozen.named_parameters()}
+    optimizer = torch.optim.AdamW(frozen.parameters(), lr=0.1, weight_decay=0.1)
+    frozen(torch.randn(8, LENGTH), labels=torch.arange(8) % 3).loss.backward()
+    optimizer.step()
+    for name, weight in frozen.named_parameters():
+        same = torch.equal(weight, before[name])
+        assert same == name.startswith("wav2vec2.feature_extractor") or "masked_spec" in name, name
+
+
+def test_short_inputs_are_trained_without_masks():
+    """A mask of the default ten frames is longer than what a tap leaves, and is refused."""
+    torch.manual_seed(0)
+    short = torch.randn(2, 200)
+    masked = {**SHAPE, "apply_spec_augment": True, "mask_time_prob": 0.05}
+    with pytest.raises(ValueError, match="mask_length"):
+        build_model(None, masked, LABELS, 200).train()(short)
+    unmasked = build_model(None, {**masked, "mask_time_prob": 0.0}, LABELS, 200).train()
+    assert torch.isfinite(unmasked(short, labels=torch.tensor([0, 1])).loss)
+
+
+def full_size(folder):
+    """The size of facebook/wav2vec2-base, 94 million weights, all of them random."""
+    torch.manual_seed(0)
+    Wav2Vec2Model(Wav2Vec2Config()).save_pretrained(folder)
+    return folder
+
+
+def stand_in(folder):
+    """The same layers, narrow."""
+    torch.manual_seed(0)
+    narrow = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    widths = {"intermediate_size": 64, "conv_dim": [16] * 7, "num_conv_pos_embedding_groups": 4}
+    Wav2Vec2Model(Wav2Vec2Config(**narrow, **widths)).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "pretrained",
+    [stand_in, pytest.param(full_size, marks=pytest.mark.slow)],
+    ids=["narrow", "full"],
+)
+def test_the_prototypes_recipe_trains_from_a_folder_and_loads_anywhere(pretrained, tmp_path):
+    """16 kHz, the whole window, the checkpoint's own first convolution and the aligned one."""
+    checkpoint = pretrained(tmp_path / "base")
+    encoding = Encoding("interleave", 16_000)
+    label_ids = np.arange(12) % 3
+    rng = np.random.default_rng(0)
+    datasets = {}
+    for name in ("Ana", "Bo", "Chen"):
+        flat = rng.standard_normal((12, 10_928)).astype(np.float32)
+        datasets[name] = dataset(
+            *(tmp_path / name, name, label_ids), encoding=encoding, inputs=0.1 * flat
+        )
+    folder, training = fold(tmp_path / "fold", datasets, "Ana")
+    recipe = {"epochs": 1, "batch_size": 4, "accumulation": 4}
+    for aligned in (False, True):
+        chosen = {"checkpoint": str(checkpoint), "aligned_stem": aligned}
+        shape = {"mask_time_prob": 0.0}
+        if aligned:
+            shape["conv_stride"] = [5, 2, 2, 2, 1, 1, 1]
+        output = f"aligned-{aligned}"
+        settings = {"model": {**chosen, "shape": shape}, "training": recipe}
+        stage("train", *training_arguments(folder, training, tmp_path, output, **settings))
+        classify = pipeline("audio-classification", model=str(tmp_path / output), device="cpu")
+        found = classify(
+            {"raw": rng.standard_normal(10_928).astype(np.float32), "sampling_rate": 16_000}
+        )
+        assert {guess["label"] for guess in found} == set(LABELS)
+        assert sum(guess["score"] for guess in found) == pytest.approx(1, abs=1e-3)
+        config = Wav2Vec2Config.from_pretrained(tmp_path / output)
+        assert config.conv_kernel[0] == (80 if aligned else 10)
+        assert config.conv_stride[0] == (40 if aligned else 5)
 
 
 def test_frozen_parameters_are_those_whose_names_begin_so():
