@@ -16,6 +16,7 @@ WINDOW_BEFORE = 2192
 WINDOW_AFTER = 6000
 WINDOW = WINDOW_BEFORE + WINDOW_AFTER
 
+CONTAINERS = (b"RIFF", b"RF64", b"RIFX")
 SUBTYPES = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 SLOWEST_RATE, FASTEST_RATE = 8_000, 768_000
 # Of float samples: more than 32-bit integers that somebody forgot to scale; squares stay finite.
@@ -147,6 +148,11 @@ class AudioFile:
         try:
             if self.path.stat().st_size == 0:
                 raise self._error("empty file; record it again or take it out")
+            # Without this, libsndfile takes anything for a damaged mp3 and says so on stderr.
+            with self.path.open("rb") as handle:
+                head = handle.read(12)
+            if head[:4] not in CONTAINERS or head[8:] != b"WAVE":
+                raise self._error("not readable as wav (it does not begin like one)")
             return soundfile.SoundFile(self.path)
         except FileNotFoundError:
             raise self._error("no such file") from None
