@@ -5,7 +5,7 @@ import pytest
 from running import snakemake
 from submitting import LOCALLY, MODEL, ready_to_train
 
-pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 PLAIN = ("--configfile", "small.yaml", "plain.yaml")
 LOG = "results/logs/train/aligned-48000/Chen/seed-0.log"
 
