@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/workflow
 
-.PHONY: install demo test check anchors clean
+.PHONY: install demo test check anchors segmentation-accuracy fuzz clean
 
 install: $(INSTALLED)
 
@@ -25,6 +25,12 @@ demo: $(INSTALLED)
 
 anchors: $(INSTALLED)
 	python -m tap2key anchors --taps demo/taps --truth demo/simulated/truth
+
+segmentation-accuracy: $(INSTALLED)
+	python tests/benchmark/labels.py --output results/segmentation
+
+fuzz: $(INSTALLED)
+	python tests/benchmark/fuzz_readers.py
 
 check: $(INSTALLED)
 	ruff check .

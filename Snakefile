@@ -16,6 +16,7 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/segment.smk"
+include: "workflow/rules/preview.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
@@ -29,5 +30,7 @@ localrules:
 rule all:
     default_target: True
     input:
+        # Users take models away, so a lost one is made again though its evaluation is there.
+        [model for name in EXPERIMENTS for model in PLAN.each_run("models", name)],
         f"{RESULTS}/summary/experiments.tsv",
         rules.record.output,

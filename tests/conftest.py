@@ -1,10 +1,15 @@
-"""What the tests of the workflow and of the cluster share."""
+"""What several kinds of tests share."""
 
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
 from running import ROOT, SMALL_RUN, copy_workflow, snakemake
+
+# The same examples in every run, so that a test fails only for a change that was made to the code.
+hypothesis.settings.register_profile("stable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("stable")
 
 
 @pytest.fixture(scope="session")

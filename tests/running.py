@@ -63,18 +63,21 @@ def command(root: Path, arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "snakemake", "-s", str(root / "Snakefile"), *arguments]
 
 
-def environment() -> dict[str, str]:
+def environment(programs: Sequence[Path] = ()) -> dict[str, str]:
     """A user's environment: the tests' programs on PATH, and nothing that finds the package."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
+    folders = (Path(sys.executable).parent, *programs, kept["PATH"])
+    return {**kept, "PATH": os.pathsep.join(map(str, folders))}
 
 
-def snakemake(folder: Path, arguments: Sequence[str], root: Path = ROOT) -> Run:
-    """Run Snakemake in `folder` with the Snakefile under `root`."""
+def snakemake(
+    folder: Path, arguments: Sequence[str], root: Path = ROOT, programs: Sequence[Path] = ()
+) -> Run:
+    """Run Snakemake in `folder` with the Snakefile under `root` and further folders on PATH."""
     done = subprocess.run(
         command(root, arguments),
         cwd=folder,
-        env=environment(),
+        env=environment(programs),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -13,6 +13,7 @@ from tap2key.__main__ import main
 from tap2key.dataset import save_dataset
 from tap2key.provenance import digest
 from tap2key.represent import Encoding
+from tap2key.taps import BY_TIME, WindowWriter, write_taps
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 RECORDING = "13.05.22.123_01_27_2023.wav"
@@ -131,6 +132,39 @@ def people(
             label_ids = label_ids[(label_ids != rare) | (np.arange(taps) % 4 == 0)]
         found[name] = dataset(root / name, name, label_ids)
     return found
+
+
+def taps(
+    folder: Path,
+    participant: str,
+    session: str,
+    keys: dict[str, Sequence[str | None]],
+    seed: int = 0,
+    labels: Sequence[str] = LABELS,
+) -> Path:
+    """A session's taps of given keys by recording, with random windows; 0.5 s apart from 1 s on."""
+    rng = np.random.default_rng([seed, *participant.encode(), *session.encode()])
+    rows = [
+        {
+            "participant": participant,
+            "session": session,
+            "recording": recording,
+            "tap": number,
+            "time_s": 1 + number / 2,
+            "label": key,
+            "pairing": BY_TIME,
+        }
+        for recording, own in keys.items()
+        for number, key in enumerate(own)
+    ]
+    folder.mkdir(parents=True)
+    with (folder / "windows.npy").open("wb") as handle:
+        writer = WindowWriter(handle)
+        for _ in rows:
+            writer.write(rng.uniform(-1, 1, (8, 8192)).astype(np.float32))
+        hashed = writer.finish()
+    write_taps(folder / "taps.parquet", rows, hashed, tuple(labels))
+    return folder
 
 
 def stage(*arguments: object) -> None:

@@ -91,9 +91,9 @@ def broken(tmp_path, what):
         return sounds.write_wav(path, ramp(0))
     if what == "adpcm":
         return sounds.write_wav(path, ramp()[:, :1], subtype="IMA_ADPCM")
-    if what == "not a number":
+    if what in ("not a number", "too great"):
         sound = ramp()
-        sound[1234, 3] = np.nan
+        sound[1234, 3] = np.nan if what == "not a number" else -1e30
         return sounds.write_wav(path, sound, subtype="FLOAT")
     data = sounds.write_wav(path, ramp()).read_bytes()
     if what == "slow":
@@ -116,7 +116,8 @@ def broken(tmp_path, what):
         ("cut head", "a.wav"),
         ("two channels", "2 channel"),
         ("no samples", "no samples"),
-        ("not a number", "not numbers"),
+        ("not a number", "no sound"),
+        ("too great", "no sound"),
         ("slow", "sample rate 1 Hz"),
         ("adpcm", "1 channel"),
     ],

@@ -5,7 +5,7 @@ from scipy import signal
 from tap2key.augment import Augmentation, augment
 from tap2key.cut import Cut, cut_of
 from tap2key.errors import Tap2keyError
-from tap2key.represent import Encoding
+from tap2key.represent import Encoding, stack
 
 RATE = 48_000
 ONSET = 200
@@ -250,6 +250,20 @@ def test_the_models_crop_is_around_the_onset(rate, encoded):
     assert cut(windows)[0].argmax() == 8 * 2 * rate // 1000 + 5
 
 
+def test_a_stack_is_cut_and_shifted_like_the_channels_it_holds():
+    encoding = Encoding("stack", 16_000, (4, 8))
+    windows = np.random.default_rng(0).standard_normal((3, 8, 192)).astype(np.float32)
+    separated = encoding.separated(stack(windows))
+    np.testing.assert_array_equal(separated, windows)
+    shifts = np.array([0, 5, -7])
+    cut = cut_of(encoding, 8 * 192, (2, 4), None)
+    assert (cut.length, cut.period) == (8 * 96, 1)
+    interleaved = cut_of(Encoding("interleave", 16_000, (4, 8)), 8 * 192, (2, 4), None)
+    assert interleaved.period == 8
+    expected = interleaved(windows, shifts).reshape(3, 96, 8).transpose(0, 2, 1)
+    np.testing.assert_array_equal(cut(separated, shifts), expected.reshape(3, -1))
+
+
 def test_max_duration_cuts_values_over_sample_rate_and_no_frame_in_two():
     encoding = Encoding("interleave", 16_000)
     whole = cut_of(encoding, 8 * 1366, None, None)
@@ -268,7 +282,7 @@ def test_max_duration_cuts_values_over_sample_rate_and_no_frame_in_two():
     [
         (Encoding("interleave", 16_000, (2, 4)), 8 * 96, (3, 4)),
         (Encoding("interleave", 16_000, (2, 4)), 8 * 96, (2, 5)),
-        (Encoding("stack"), 8 * 1366, (2, 4)),
+        (Encoding("stack", 16_000, (2, 4)), 8 * 96, (2, 5)),
     ],
 )
 def test_a_crop_that_the_encoding_does_not_hold_is_refused(encoding, length, crop):

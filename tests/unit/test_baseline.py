@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from made import ENCODING, LABELS, dataset, fold, people, stage
+from scipy.signal.windows import tukey
 from sklearn.ensemble import ExtraTreesClassifier
 
 from tap2key.__main__ import main
@@ -64,8 +65,9 @@ def test_a_forest_read_back_predicts_as_a_forest_fitted_anew(data, tmp_path):
 
 
 def seen_of(values):
-    """Delays between channels, and their levels: [n, 28], [n, 8]."""
+    """Delays between channels, and their levels, of windows faded in and out: [n, 28], [n, 8]."""
     windows = values.reshape(len(values), -1, 8).transpose(0, 2, 1)
+    windows = windows * tukey(windows.shape[-1], 0.25).astype(np.float32)
     return gcc_phat_delays(windows, ENCODING.sample_rate, 0.002), level_ratios(windows)
 
 

@@ -1,12 +1,16 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 import yaml
 
 from tap2key.augment import Augmentation
 from tap2key.config import choose, complete_config, complete_experiment, merge, schema, selected
+from tap2key.cut import cut_of
 from tap2key.errors import Tap2keyError
-from tap2key.represent import REPRESENTATIONS, Encoding
+from tap2key.model import build_classifier
+from tap2key.represent import REPRESENTATIONS, Encoding, encode_windows
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -69,6 +73,7 @@ def test_defaults_are_filled_in_at_every_depth():
         "sample_rate": 16000,
         "crop_ms": None,
         "highpass_hz": None,
+        "whiten": False,
     }
 
 
@@ -189,3 +194,89 @@ def test_the_schema_and_the_code_agree_on_settings_and_defaults():
     assert Augmentation(**settings["augmentation"]) == Augmentation()
     choices = schema()["$defs"]["encoding"]["properties"]["representation"]["enum"]
     assert choices == list(REPRESENTATIONS)
+
+
+def experiments():
+    return complete_config(merge(shipped(), shipped("experiments.yaml")))
+
+
+def test_the_first_studys_findings_are_all_stated():
+    """Every value of every axis, as an experiment that differs from `interleave` in it alone."""
+    config = experiments()
+    chosen = choose(list(config["experiments"]), config["select_experiments"], "select_experiments")
+    every = {name: config["experiments"][name] for name in chosen}
+    splits = {
+        (s["encoding"]["representation"], s["split"])
+        for s in every.values()
+        if s["kind"] == "wav2vec2" and s["encoding"]["sample_rate"] == 48_000
+    }
+    both = ("leave_one_participant_out", "random")
+    assert splits >= {(name, split) for name in REPRESENTATIONS for split in both}
+
+    def differences(name):
+        base, other = flattened(every["interleave"]), flattened(every[name])
+        return {
+            key
+            for key in base.keys() | other.keys()
+            if base.get(key) != other.get(key) and key != "inherit"
+        }
+
+    assert differences("interleave-random") == {"split"}
+    assert differences("sessions") == {"split"}
+    assert differences("no-oversampling") == {"oversample"}
+    assert {key.split(".")[0] for key in differences("no-augmentation")} == {"augmentation"}
+    assert Augmentation(**every["no-augmentation"]["augmentation"]) == Augmentation()
+    assert {every[f"rate-{hertz}000"]["encoding"]["sample_rate"] for hertz in (16, 24, 96)} == {
+        *(16_000, 24_000, 96_000),
+    }
+    assert {every[name]["share"] for name in ("share-0.25", "share-0.5", "interleave")} == {
+        *(0.25, 0.5, 1.0),
+    }
+    assert {s["kind"] for s in every.values()} == {
+        *("wav2vec2", "convolutional", "gcc_phat_forest", "level_forest", "mfcc_forest")
+    }
+
+
+def test_what_is_selected_needs_no_checkpoint_and_the_prototype_is_its_recipe():
+    config = experiments()
+    for name in config["select_experiments"]:
+        settings = config["experiments"][name]
+        assert settings["kind"] != "wav2vec2" or settings["model"]["checkpoint"] is None, name
+    for name, split in (
+        ("prototype", "leave_one_participant_out"),
+        ("prototype-random", "random"),
+    ):
+        settings = config["experiments"][name]
+        assert settings["split"] == split
+        assert settings["encoding"]["representation"] == "interleave"
+        assert settings["encoding"]["sample_rate"] == 16_000
+        assert settings["encoding"]["crop_ms"] is None
+        assert settings["oversample"]
+        assert settings["model"]["checkpoint"] == "facebook/wav2vec2-base"
+        training = settings["training"]
+        assert (training["batch_size"], training["accumulation"]) == (64, 4)
+        assert (training["learning_rate"], training["warmup"]) == (3e-5, 0.1)
+        assert (training["patience"], training["precision"]) == (16, "auto")
+
+
+def test_every_experiment_from_scratch_can_be_built():
+    built = 0
+    for name, settings in experiments()["experiments"].items():
+        if settings["kind"].endswith("forest") or settings["model"]["checkpoint"] is not None:
+            continue
+        encoding = Encoding(**settings["encoding"])
+        length = encode_windows(np.zeros((1, 8, 8192), np.float32), encoding).shape[1]
+        model = settings["model"]
+        cut = cut_of(encoding, length, model["crop_ms"], model["max_duration_s"])
+        classifier = build_classifier(settings, ["a", "b", "c"], cut)
+        assert classifier(torch.zeros(2, cut.length)).logits.shape == (2, 3), name
+        built += 1
+    assert built > 20
+
+
+def flattened(settings, before=""):
+    found = {}
+    for key, value in settings.items():
+        inner = flattened(value, f"{before}{key}.") if isinstance(value, dict) else {}
+        found |= inner or {f"{before}{key}": value}
+    return found

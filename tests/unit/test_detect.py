@@ -40,7 +40,7 @@ def test_the_threshold_follows_the_noise_within_a_recording(tmp_path):
     np.testing.assert_allclose(taps.onset / SAMPLE_RATE, truth, atol=1e-3)
 
 
-@pytest.mark.parametrize(("gap_ms", "count"), [(60, 2), (80, 2), (33, 1), (15, 1)])
+@pytest.mark.parametrize(("gap_ms", "count"), [(60, 2), (80, 2), (35, 1), (15, 1)])
 def test_two_taps_are_two_and_a_bounce_is_one(tmp_path, gap_ms, count):
     sound = sounds.recording([1.0, 3.0], 5.0)
     bounce = sounds.tap_sound(np.random.default_rng(9), 0.2 if count == 2 else 0.07)

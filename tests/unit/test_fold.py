@@ -183,6 +183,14 @@ def test_one_session_is_too_few_to_train_and_validate_on(tmp_path, capsys):
     assert "4 taps of 1 sessions" in said
 
 
+def test_too_few_taps_of_each_key_leave_a_random_split_nothing_to_test_on(tmp_path, capsys):
+    folders = [dataset(tmp_path / name, name, [0, 1, 2]) for name in ("Ana", "Bo")]
+    arguments = ["fold", "--random", "--datasets", *map(str, folders)]
+    assert main([*arguments, "--output", str(tmp_path / "f")]) == 1
+    assert "nothing is left to test on" in capsys.readouterr().err
+    assert not (tmp_path / "f").exists()
+
+
 def identities_in(folder, name):
     return {tuple(row.values()) for row in rows_of(folder, name)}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from made import session
 
-from tap2key import plan
+from tap2key import options, plan
 from tap2key.__main__ import parse
 from tap2key.config import complete_experiment
 from tap2key.errors import Tap2keyError
@@ -82,7 +82,7 @@ def test_leaving_sessions_out(study):
 
 
 def test_given_and_random_splits(study):
-    given = {"split": "given", "given": {"train": ["Ana", "Bo"], "test": ["Zoë Z"]}}
+    given = {"split": "given", "given": {"test": ["Zoë Z"], "train": ["Ana", "Bo"]}}
     made = planned(study, experiments={"g": given, "r": {"split": "random"}})
     assert names_of(made.training_datasets("g", "given")) == ["Ana", "Bo"]
     assert made.fold_options("g", "given")[:2] == ["--held-out", "Zoë Z"]
@@ -90,6 +90,42 @@ def test_given_and_random_splits(study):
     both = {"split": "given", "given": {"train": ["Ana", "Bo"], "test": ["Bo"]}}
     with pytest.raises(Tap2keyError, match="Bo both in train and in test"):
         planned(study, experiments={"g": both}).folds("g")
+
+
+def test_a_split_between_two_roots(tmp_path):
+    """The prototype's --presplit: one folder of recordings to train on, another to test on."""
+    for name in ("first/Ana_one", "first/Ana_two", "first/Bo_one", "second/Cy_one", "second/Di/x"):
+        session(tmp_path, name)
+    roots = [str(tmp_path / "first"), f"{tmp_path}/second/"]
+    split = {"split": "given", "given": {"train": roots[:1], "test": roots[1:]}}
+    mixed = {"split": "given", "given": {"train": [roots[0], "Di"], "test": ["Cy"]}}
+    experiments = {"both": split, "mixed": mixed}
+    for main_process in (True, False):
+        made = planned(tmp_path, main_process, experiments, study=roots)
+        assert made.participants == ["Ana", "Bo", "Cy", "Di"]
+        assert made.folds("both")["given"].train == ("Ana", "Bo")
+        assert made.folds("both")["given"].test == ("Cy", "Di")
+        assert made.folds("mixed")["given"].train == ("Ana", "Bo", "Di")
+    assert len(made.recordings) == 5
+
+    session(tmp_path, "second/Bo_two")
+    with pytest.raises(Tap2keyError, match=r"both\.given: Bo both in train and in test"):
+        planned(tmp_path, True, experiments, study=roots).folds("both")
+    session(tmp_path, "second/Ana_one")
+    with pytest.raises(Tap2keyError, match="both participant 'Ana', session 'one'"):
+        planned(tmp_path, True, experiments, study=roots)
+    with pytest.raises(Tap2keyError, match="second lies inside another root"):
+        planned(tmp_path, True, experiments, study=[str(tmp_path), roots[1]])
+    with pytest.raises(Tap2keyError, match="study_table is for one root"):
+        planned(tmp_path, True, experiments, study=roots, study_table="study.tsv")
+
+
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_a_given_split_names_somebody_on_both_sides(study, side):
+    given = {"train": ["Ana", "Bo"], "test": ["Zoë Z"], side: []}
+    experiments = {"g": {"split": "given", "given": given}}
+    with pytest.raises(Tap2keyError, match=rf"experiments\.g\.given\.{side}: names none"):
+        planned(study, experiments=experiments).folds("g")
 
 
 def test_experiments_share_encodings(study):
@@ -114,11 +150,18 @@ def test_experiments_share_encodings(study):
 
 def test_different_encodings_never_share_a_name():
     settings = [
-        {"representation": representation, "sample_rate": rate, "crop_ms": crop, "highpass_hz": hz}
+        {
+            "representation": representation,
+            "sample_rate": rate,
+            "crop_ms": crop,
+            "highpass_hz": hz,
+            "whiten": white,
+        }
         for representation in ("interleave", "top")
         for rate in (16_000, 48_000)
         for crop in (None, [2, 4], [24, 4], [2, 44], [0.5, 4], [0.25, 4.125])
         for hz in (None, 150, 150.5)
+        for white in (False, True)
     ]
     assert len({plan.encoding_name(s) for s in settings}) == len(settings)
 
@@ -178,12 +221,12 @@ def test_options_are_what_the_stages_understand(study):
         "sample_rate": 44_100,
         "crop_ms": [0.5, 4],
         "highpass_hz": 120.5,
+        "whiten": True,
     }
-    args = parse(["encode", "--taps", "t", "--output", "o", *plan.encoding_options(encoding)])
-    arrived = Encoding(args.representation, args.sample_rate, tuple(args.crop_ms), args.highpass_hz)
-    assert arrived == Encoding("top", 44_100, (0.5, 4.0), 120.5)
-    args = parse(["encode", "--taps", "t", "--output", "o", *plan.encoding_options(PLAIN)])
-    assert (args.crop_ms, args.highpass_hz) == (None, None)
+    args = parse(["encode", "--taps", "t", "--output", "o", *options.encoding_options(encoding)])
+    assert Encoding.told(vars(args)) == Encoding("top", 44_100, (0.5, 4.0), 120.5, True)
+    args = parse(["encode", "--taps", "t", "--output", "o", *options.encoding_options(PLAIN)])
+    assert (args.crop_ms, args.highpass_hz, args.whiten) == (None, None, False)
     settings = {"validation": {"by": "session", "share": 0.35}, "oversample": False}
     made = planned(study, experiments={"e": settings})
     args = parse(["fold", "--datasets", "d", "--output", "o", *made.fold_options("e", "Zoë Z")])
@@ -194,7 +237,7 @@ def test_options_are_what_the_stages_understand(study):
         True,
     )
     required = ["--manifest", "m", "--keyboard", "k", "--participant", "p", "--session", "s"]
-    args = parse(["segment", *required, "--output", "o", *plan.segment_options(SEGMENT)])
+    args = parse(["segment", *required, "--output", "o", *options.segment_options(SEGMENT)])
     assert (args.selectivity, args.latency, args.peak_height) == (0.05, -0.25, 0.5)
     assert (args.none, args.strict) == ("drop", True)
 

@@ -24,6 +24,7 @@ def _forget():
     provenance.code_hash.cache_clear()
     provenance._parsed.cache_clear()
     provenance._dumped.cache_clear()
+    provenance._imported.cache_clear()
 
 
 def hash_of(module):

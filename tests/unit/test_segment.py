@@ -2,13 +2,14 @@ import json
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 import sounds
+import soxr
 
 from tap2key.__main__ import main
 from tap2key.audio import SAMPLE_RATE, WINDOW_BEFORE, AudioFile
@@ -23,13 +24,13 @@ from tap2key.taps import keyboard_labels, load_taps, write_taps
 LATENCY = -0.16
 
 
-def make_session(folder, recordings=1, count=30, seed=0):
+def make_session(folder, recordings=1, count=30, seed=0, begin=sounds.START):
     """A session with known taps: per recording their times, places and which were touched."""
     rng = np.random.default_rng(seed)
     keyboard = load_keyboard(KEYBOARD)
     truth, lines = [], []
     for number in range(recordings):
-        start = sounds.START + timedelta(seconds=60 * number)
+        start = begin + timedelta(seconds=60 * number)
         times = sounds.tap_times(rng, count)
         xy = np.round(keyboard.centres[rng.integers(len(keyboard.centres), size=count)])
         name = f"{start:%H.%M.%S}.123_{start:%m_%d_%Y}.wav"
@@ -83,6 +84,8 @@ def test_labels_windows_and_audit_are_right(tmp_path):
         assert int(audit["matched"]) == touched.sum()
         assert int(audit["unmatched_taps"]) == (~touched).sum()
         assert int(audit["unmatched_touches"]) == 1
+        assert {row["pairing"] for row in own} == {"time"}
+        assert audit["unverified"] == "0"
         assert float(audit["residual_p95_ms"]) < 10
     assert at == len(windows)
     assert {row["participant"] for row in rows} == {"Tony Ünal's"}
@@ -147,6 +150,64 @@ def test_touches_that_cannot_be_used_leave_the_recording_out(tmp_path, rows, wor
     table, windows = load_taps(tmp_path / "out", verify=True)
     assert len(table) == 0
     assert windows.shape == (0, 8, 8192)
+    assert run(session, tmp_path / "strict", "--strict") == 1
+    assert not list((tmp_path / "strict").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("rate", "kind"),
+    [
+        (SAMPLE_RATE, {"subtype": "PCM_24", "format": "WAVEX"}),
+        (SAMPLE_RATE, {"subtype": "FLOAT", "format": "RF64"}),
+        (48_000, {"subtype": "PCM_32"}),
+        (192_000, {"subtype": "PCM_16"}),
+    ],
+    ids=["extensible", "rf64", "48 kHz", "192 kHz"],
+)
+def test_every_kind_of_recording_gets_the_same_labels(tmp_path, rate, kind):
+    session = tmp_path / "p" / "s"
+    make_session(session, count=20)
+    assert run(session, tmp_path / "plain") == 0
+    wav = next((session / "01.acoustic").iterdir())
+    whole = np.concatenate(list(AudioFile(wav).blocks()))
+    sounds.write_wav(wav, soxr.resample(whole, SAMPLE_RATE, rate), rate, **kind)
+    assert run(session, tmp_path / "other") == 0
+    plain, other = (load_taps(tmp_path / name)[0] for name in ("plain", "other"))
+    assert other["label"].to_pylist() == plain["label"].to_pylist()
+    assert other["touch_time"].equals(plain["touch_time"])
+    np.testing.assert_allclose(other["time_s"], plain["time_s"], atol=3e-4)
+
+
+def test_a_recording_may_run_past_midnight(tmp_path):
+    session = tmp_path / "p" / "s"
+    begin = datetime(2023, 12, 31, 23, 59, 55, 123000)
+    ((_, xy, touched),) = make_session(session, count=40, begin=begin)
+    assert run(session, tmp_path / "out") == 0
+    table = load_taps(tmp_path / "out")[0]
+    assert {time.year for time in table["touch_time"].to_pylist() if time} == {2023, 2024}
+    keyboard = load_keyboard(KEYBOARD)
+    wanted = np.where(touched, np.array(keyboard.labels)[keyboard.nearest(xy)], None)
+    assert table["label"].to_pylist() == wanted.tolist()
+
+
+def test_a_cough_and_a_door_get_no_label(tmp_path):
+    session = tmp_path / "p" / "s"
+    ((times, _, touched),) = make_session(session, count=20)
+    wav = next((session / "01.acoustic").iterdir())
+    sound = np.concatenate(list(AudioFile(wav).blocks()))
+    rng = np.random.default_rng(3)
+    between = times[:-1][np.diff(times) > 0.4][:2] + 0.2
+    assert len(between) == 2
+    for at, swell_s in zip(between, (0.04, 0.001), strict=True):
+        age = np.arange(SAMPLE_RATE // 8) / SAMPLE_RATE
+        envelope = np.minimum(age / swell_s, 1) ** 2 * np.exp(-age / 0.04)
+        first = round(at * SAMPLE_RATE)
+        sound[first : first + len(age)] += (0.1 * envelope * rng.standard_normal(len(age)))[:, None]
+    sounds.write_wav(wav, np.clip(sound, -1, 0.999))
+    assert run(session, tmp_path / "out") == 0
+    rows = load_taps(tmp_path / "out")[0].to_pylist()
+    labelled = [row["time_s"] for row in rows if row["label"] is not None]
+    np.testing.assert_allclose(labelled, times[touched], atol=3e-4)
 
 
 def test_a_pinned_latency_needs_no_evidence(tmp_path):
@@ -247,6 +308,8 @@ def test_every_kind_of_cell_survives_the_parquet_file(tmp_path):
         "overlaps": True,
         "key_margin_mm": 2.0,
         "peak": 0.5,
+        "pairing": "time",
+        "threshold": 0.04,
     }
     rows = [full, dict.fromkeys(full), {**full, "overlaps": False, "label": "none"}] * 4
     write_taps(tmp_path / "taps.parquet", rows, "0", ("|", "none"))

@@ -1,8 +1,10 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import wilcoxon
+from scipy.stats import rankdata, wilcoxon
 
 from tap2key.significance import bootstrap_interval, holm, paired_tests
 
@@ -64,10 +66,31 @@ def test_three_experiments_are_corrected_together():
     assert [t.p_holm for t in tests] == pytest.approx(holm(raw))
 
 
+def test_ties_and_equal_scores_are_tested_exactly_too():
+    """Against every assignment of signs to the ranks."""
+    differences = np.array([0.02, 0.02, 0.02, -0.02, 0.05, 0.05, 0.03, 0.0])
+    first = people([0.5] * 8)
+    second = {p: 0.5 - d for p, d in zip(first, differences, strict=True)}
+    (test,) = paired_tests({"a": first, "b": second})
+    known = differences[differences != 0]
+    ranks = rankdata(np.abs(known))
+    sums = np.array([ranks[list(signs)].sum() for signs in product([False, True], repeat=7)])
+    found = ranks[known > 0].sum()
+    assert test.p == pytest.approx(2 * min((sums >= found).mean(), (sums <= found).mean()))
+    assert test.participants == 8
+
+
 def test_below_six_participants_no_significance_is_claimed():
     (test,) = paired_tests({"a": people([0.9] * 5), "b": people([0.1] * 5)})
     assert test.p is None
     assert "no significance can be had with 5 participants" in test.verdict
+
+
+def test_experiments_without_a_common_participant_are_not_compared():
+    a, b = people([0.9] * 8), {("other", "taps"): 0.1}
+    (test,) = paired_tests({"a": a, "b": b})
+    assert (test.participants, test.mean_difference, test.p_holm) == (0, None, None)
+    assert test.verdict == "not compared: nobody was tested in the same way by both"
 
 
 def test_only_participants_of_both_experiments_count():

@@ -1,15 +1,18 @@
 import json
+from collections import Counter
+from itertools import product
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pandas as pd
 import pytest
-from made import LABELS
-from sklearn.metrics import accuracy_score, f1_score
+from made import LABELS, fold, people
+from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 
 from tap2key.__main__ import main
-from tap2key.confusion import read_confusion, write_confusion
+from tap2key.dataset import load_fold
 from tap2key.files import read_json, read_tsv
+from tap2key.predictions import Predictions, write_predictions
+from tap2key.significance import bootstrap_interval
 
 # Truth and prediction of each participant: 3 of 4, 2 of 4 and 4 of 4 are right.
 RUNS = {
@@ -19,42 +22,45 @@ RUNS = {
 }
 
 
-def evaluation(folder, participant, truth, guessed, seed=0, held_out=True, labels=LABELS):
+def evaluation(
+    folder,
+    participant,
+    truth,
+    guessed,
+    seed=0,
+    held_out=True,
+    labels=LABELS,
+    probabilities=None,
+    touched=(0.0, 0.0),
+    first_tap=0,
+):
     """What the evaluate stage writes, as far as a summary reads it."""
     folder.mkdir(parents=True)
     count = len(truth)
     index = {label: at for at, label in enumerate(labels)}
-    counts = np.zeros((len(labels), len(labels)), int)
-    for true, named in zip(truth, guessed, strict=True):
-        counts[index[true], index[named]] += 1
-    write_confusion(folder / "confusion.tsv", counts, labels)
-    probabilities = np.eye(len(labels), dtype=np.float32)[[index[g] for g in guessed]]
-    table = pa.table(
-        {
-            "participant": [participant] * count,
-            "session": ["s"] * count,
-            "recording": ["r"] * count,
-            "tap": pa.array(range(count), pa.int32()),
-            "x": pa.array([0.0] * count, pa.float32()),
-            "y": pa.array([0.0] * count, pa.float32()),
-            "truth": list(truth),
-            "prediction": list(guessed),
-            "probabilities": pa.FixedSizeListArray.from_arrays(
-                pa.array(probabilities.reshape(-1)), len(labels)
-            ),
-        }
-    ).replace_schema_metadata({"labels": "\t".join(labels)})
-    pq.write_table(table, folder / "predictions.parquet")
-    metrics = {"participants": [participant], "seed": seed, "held_out": held_out}
+    if probabilities is None:
+        probabilities = np.eye(len(labels))[[index[g] for g in guessed]]
+    write_predictions(
+        folder / "predictions.parquet",
+        Predictions(
+            tuple(labels),
+            tuple((participant, "s", "r", first_tap + tap) for tap in range(count)),
+            np.array([index[true] for true in truth]),
+            np.array(probabilities),
+            np.broadcast_to(touched, (count, 2)),
+        ),
+    )
+    keys = {label: {"taps": truth.count(label)} for label in labels}
+    metrics = {"participants": [participant], "seed": seed, "held_out": held_out, "keys": keys}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return folder
 
 
-def summarize(evaluations, output):
+def summarize(evaluations, output, *options):
     return main(
         [
             *("summarize", "--experiment", output.name, "--output", str(output)),
-            *("--evaluations", *map(str, evaluations)),
+            *("--evaluations", *map(str, evaluations), *map(str, options)),
         ]
     )
 
@@ -98,9 +104,13 @@ def test_scores_are_scikit_learns(summary):
 
 
 def test_the_confusion_matrix_is_the_sum_of_all(summary):
-    counts, labels = read_confusion(summary / "confusion.tsv")
-    assert labels == list(LABELS)
-    assert counts.tolist() == [[2 + 1 + 1 + 1, 0, 0], [0, 1 + 1 + 1 + 1, 1], [2 + 1, 0, 1 + 2]]
+    counts = pd.read_csv(summary / "confusion.tsv", sep="\t", index_col=0)
+    assert list(counts.index) == list(counts.columns) == list(LABELS)
+    assert counts.to_numpy().tolist() == [
+        [2 + 1 + 1 + 1, 0, 0],
+        [0, 1 + 1 + 1 + 1, 1],
+        [2 + 1, 0, 1 + 2],
+    ]
 
 
 def test_keys_of_other_evaluations_are_refused(tmp_path, capsys):
@@ -122,7 +132,7 @@ def test_a_model_that_was_trained_on_a_participant_makes_no_held_out_summary(tmp
 def test_a_participant_spread_over_folds_is_scored_on_all_their_taps(tmp_path):
     """As leaving single sessions out does: F1 is not the mean of the folds' F1."""
     first = evaluation(tmp_path / "1", "Ana", "aab", "aab")
-    second = evaluation(tmp_path / "2", "Ana", "b", "a")
+    second = evaluation(tmp_path / "2", "Ana", "b", "a", first_tap=3)
     assert summarize([first, second], tmp_path / "out") == 0
     row, _ = read_tsv(tmp_path / "out" / "participants.tsv")
     assert (row["taps"], row["seeds"], row["accuracy"]) == ("4", "1", "0.7500")
@@ -130,14 +140,110 @@ def test_a_participant_spread_over_folds_is_scored_on_all_their_taps(tmp_path):
     assert row["macro_f1"] == f"{expected:.4f}"
 
 
+@pytest.fixture(scope="module")
+def uncertain(tmp_path_factory):
+    """Two people and two seeds with random probabilities of keys, some of them outside all keys."""
+    root = tmp_path_factory.mktemp("uncertain")
+    labels = ("a", "s", "d", "none")
+    rng = np.random.default_rng(5)
+    runs = {}
+    for person, seed in product(("Ana", "Bo"), (0, 1)):
+        truth = rng.integers(0, 4, 60)
+        probabilities = rng.dirichlet([1, 1, 1, 0.3], 60) + np.eye(4)[truth]
+        runs[person, seed] = truth, probabilities / probabilities.sum(axis=1, keepdims=True)
+    touched = {"Ana": (2500.0, 1100.0), "Bo": (2300.0, 1090.0)}
+    folders = [
+        evaluation(
+            root / f"{person}-{seed}",
+            person,
+            [labels[t] for t in truth],
+            None,
+            seed=seed,
+            labels=labels,
+            probabilities=probabilities,
+            touched=touched[person],
+        )
+        for (person, seed), (truth, probabilities) in runs.items()
+    ]
+    assert summarize(folders, root / "out") == 0
+    return root / "out", runs, touched
+
+
+def test_every_score_is_the_mean_over_seeds_of_an_independent_one(uncertain):
+    folder, runs, touched = uncertain
+    rows = {row["participant"]: row for row in read_tsv(folder / "participants.tsv")}
+    # From config/keyboard.csv, in mm; the two neighbours of each key are within 40 mm.
+    centres = 0.1 * np.array([[2651.5, 1088], [2451, 1088], [2263, 1088]])
+    for person in ("Ana", "Bo"):
+        top, location, centre, located = [], [], [], []
+        for seed in (0, 1):
+            truth, probabilities = runs[person, seed]
+            top.append(top_k_accuracy_score(truth, probabilities, k=3))
+            near, far = [], []
+            for t, p in zip(truth, probabilities, strict=True):
+                if t == 3 or p[3] > 0.5:
+                    continue
+                expected = p[:3] @ centres / p[:3].sum()
+                near.append(np.linalg.norm(expected - 0.1 * np.array(touched[person])))
+                far.append(np.linalg.norm(expected - centres[t]))
+            location.append(np.percentile(near, [50, 90]))
+            centre.append(np.percentile(far, [50, 90]))
+            located.append(len(near) / (truth < 3).sum())
+        row = {key: float(cell) for key, cell in rows[person].items() if key != "participant"}
+        assert row["top_3_accuracy"] == pytest.approx(np.mean(top), abs=1e-4)
+        assert row["located"] == pytest.approx(np.mean(located), abs=1e-4)
+        for name, errors in (("location", location), ("centre", centre)):
+            found = [row[f"{name}_error_{part}_mm"] for part in ("median", "p90")]
+            assert found == pytest.approx(np.mean(errors, axis=0), abs=0.006)
+    for column in ("top_3_accuracy", "calibration_error", "location_error_median_mm"):
+        both = [float(rows[person][column]) for person in ("Ana", "Bo")]
+        assert float(rows["mean"][column]) == pytest.approx(np.mean(both), abs=0.006)
+
+
+def test_the_spread_over_seeds_of_the_mean_is_that_of_the_participants_mean(uncertain):
+    folder, runs, _ = uncertain
+    by_seed = [
+        np.mean(
+            [
+                f1_score(truth, probabilities.argmax(axis=1), average="macro")
+                for truth, probabilities in (runs[person, seed] for person in ("Ana", "Bo"))
+            ]
+        )
+        for seed in (0, 1)
+    ]
+    mean = read_tsv(folder / "participants.tsv")[-1]
+    assert float(mean["macro_f1_sd_over_seeds"]) == pytest.approx(np.std(by_seed, ddof=1), abs=1e-4)
+
+
+def test_taps_of_each_key_are_those_of_the_fold_and_of_the_evaluation(tmp_path):
+    datasets = people(tmp_path / "data", ["Ana", "Bo", "Chen", "Dee"], taps=48, rare=2)
+    folder, training = fold(tmp_path / "first" / "Ana" / "seed-0", datasets, "Ana")
+    tested = evaluation(tmp_path / "evaluated", "Ana", "aabb|", "aabb|")
+    assert summarize([tested], tmp_path / "out", "--folds", folder) == 0
+    rows = read_tsv(tmp_path / "out" / "class_counts.tsv")
+    assert [(row["fold"], row["seed"]) for row in rows] == [("Ana", "0")] * 4
+    loaded = load_fold(folder, training)
+    sides = {row["side"]: row for row in rows}
+    names = np.array(LABELS)
+    for side, data in (("as seen", loaded["train"]), ("validation", loaded["validation"])):
+        counted = Counter(names[data["label"]].tolist())
+        assert {key: int(sides[side][key]) for key in LABELS} == counted
+        assert int(sides[side]["taps"]) == len(data)
+    assert int(sides["train"]["taps"]) < int(sides["as seen"]["taps"])
+    assert [sides["test"][key] for key in LABELS] == ["2", "2", "1"]
+
+
+def compare(summaries, output):
+    arguments = ["--summaries", *map(str, summaries), "--output", str(output)]
+    assert main(["compare", *arguments]) == 0
+    return read_tsv(output), read_tsv(output.with_name("differences.tsv"))
+
+
 def test_experiments_are_compared_with_their_worst_participant(summary, tmp_path, capsys):
     perfect = [evaluation(tmp_path / n, n, "ab|", "ab|") for n in ("Ana", "Bo")]
     assert summarize(perfect, tmp_path / "second") == 0
     capsys.readouterr()
-    output = tmp_path / "experiments.tsv"
-    summaries = [str(summary), str(tmp_path / "second")]
-    assert main(["compare", "--summaries", *summaries, "--output", str(output)]) == 0
-    first, second = read_tsv(output)
+    (first, second), _ = compare([summary, tmp_path / "second"], tmp_path / "experiments.tsv")
     assert (first["experiment"], first["participants"], first["taps"]) == ("first", "3", "12")
     people = read_tsv(summary / "participants.tsv")
     macro = [float(row["macro_f1"]) for row in people[:-1]]
@@ -146,7 +252,73 @@ def test_experiments_are_compared_with_their_worst_participant(summary, tmp_path
     assert float(first["accuracy"]) == pytest.approx(0.7917, abs=1e-4)
     spread = np.std(macro, ddof=1)
     assert float(first["macro_f1_sd_over_participants"]) == pytest.approx(spread, abs=1e-4)
+    interval = float(first["macro_f1_low"]), float(first["macro_f1_high"])
+    assert interval == pytest.approx(bootstrap_interval(macro), abs=1e-4)
     assert (second["macro_f1"], second["worst_macro_f1"]) == ("1.0000", "1.0000")
     printed = capsys.readouterr().out
-    for line in ("first: participants held out", "second: participants held out", "Chen"):
-        assert line in printed
+    for words in (
+        "Chen",
+        "95 % interval",
+        f"{interval[0]:.3f}–{interval[1]:.3f}",
+        "first − second",
+    ):
+        assert words in printed
+    assert max(map(len, printed.splitlines())) <= 130
+
+
+PEOPLE = [f"p{index}" for index in range(7)]
+
+
+def many(root, guesses, held_out=True, taps=(0, 8), people=PEOPLE):
+    """A summary of people who are right on as many of their eight taps as `guesses` says."""
+    truth = "abababab"
+    folders = []
+    for person, right in zip(people, guesses, strict=True):
+        guessed = "".join(t if tap < right else "|" for tap, t in enumerate(truth))
+        first, last = taps
+        folders.append(
+            evaluation(
+                root / "evaluations" / root.name / person,
+                person,
+                truth[first:last],
+                guessed[first:last],
+                held_out=held_out,
+                first_tap=first,
+            )
+        )
+    assert summarize(folders, root) == 0
+    return root
+
+
+def test_differences_are_tested_between_experiments_on_the_same_taps_only(tmp_path, capsys):
+    good = many(tmp_path / "good", [8, 8, 8, 8, 8, 8, 8])
+    poor = many(tmp_path / "poor", [7, 6, 5, 7, 6, 5, 4])
+    heard = many(tmp_path / "heard", [8, 8, 8, 8, 8, 8, 8], held_out=False)
+    others = many(tmp_path / "others", [8, 8, 8, 8, 8, 8, 8], taps=(2, 8))
+    _, rows = compare([good, poor, heard, others], tmp_path / "experiments.tsv")
+    found = {(row["first"], row["second"]): row for row in rows}
+    assert len(found) == 6
+    tested = found.pop(("good", "poor"))
+    assert (tested["participants"], tested["verdict"]) == ("7", "significant")
+    # All seven differences have one sign.
+    assert float(tested["p"]) == pytest.approx(2 / 2**7, rel=0.05)
+    assert tested["p_holm"] == tested["p"]
+    assert 0 < float(tested["low"]) < float(tested["mean_difference"]) < float(tested["high"])
+    for row in found.values():
+        assert (row["participants"], row["p"], row["mean_difference"]) == ("0", "", "")
+        assert row["verdict"].startswith("not compared")
+    assert "good − poor" in capsys.readouterr().out
+
+
+def test_below_six_participants_no_significance_is_claimed(tmp_path, capsys):
+    good = many(tmp_path / "good", [8] * 5, people=PEOPLE[:5])
+    poor = many(tmp_path / "poor", [3] * 5, people=PEOPLE[:5])
+    _, (row,) = compare([good, poor], tmp_path / "experiments.tsv")
+    assert (row["p"], row["p_holm"]) == ("", "")
+    assert "no significance can be had with 5 participants" in row["verdict"]
+    assert row["verdict"] in capsys.readouterr().out
+
+
+def test_one_experiment_has_nothing_to_be_compared_with(summary, tmp_path):
+    rows, differences = compare([summary], tmp_path / "experiments.tsv")
+    assert (len(rows), differences) == (1, [])

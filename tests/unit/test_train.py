@@ -1,4 +1,5 @@
 import os
+import pickle
 import pickletools
 import signal
 import subprocess
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from filelock import FileLock
-from made import SETTINGS, WORKFLOW, command, fold, people, run, stage, training_arguments
+from made import SETTINGS, SHAPE, WORKFLOW, command, fold, people, run, stage, training_arguments
 from safetensors.numpy import load_file
 from sklearn.metrics import f1_score
 from transformers import EvalPrediction
@@ -123,6 +125,170 @@ def test_killed_half_way_and_started_again_it_ends_with_the_same_weights(
     assert read_tsv(tmp_path / "model" / "history.tsv") == read_tsv(
         undisturbed / "model" / "history.tsv"
     )
+
+
+@pytest.fixture
+def dying(monkeypatch):
+    """Let the next training in this process die at a step; everything after lives."""
+
+    def at(step):
+        def die(self, args, state, control, **kwargs):
+            if state.global_step == step:
+                monkeypatch.undo()
+                raise Died
+
+        monkeypatch.setattr(train.Bookkeeping, "on_step_begin", die, raising=False)
+
+    return at
+
+
+class Died(Exception):
+    pass
+
+
+# Too slow to learn anything: the first evaluation stays the best.
+HOPELESS = {
+    "training": {**SETTINGS["training"], "learning_rate": 1e-12, "epochs": 40, "patience": 4}
+}
+
+
+def epochs_of(model):
+    return [row["epoch"] for row in read_tsv(model / "history.tsv")]
+
+
+def test_patience_ends_at_the_same_step_when_it_was_interrupted(data, tmp_path, dying):
+    folder, training, _ = data
+    whole = training_arguments(folder, training, tmp_path / "whole", **HOPELESS)
+    stage("train", *whole)
+    assert len(epochs_of(tmp_path / "whole" / "model")) == 5
+    steps = int(read_tsv(tmp_path / "whole" / "model" / "history.tsv")[0]["step"])
+    interrupted = training_arguments(folder, training, tmp_path / "again", **HOPELESS)
+    for epoch in (2, 3):
+        dying(epoch * steps + steps // 2)
+        with pytest.raises(Died):
+            stage("train", *interrupted)
+        assert not (tmp_path / "again" / "model").exists()
+    stage("train", *interrupted)
+    assert epochs_of(tmp_path / "again" / "model") == epochs_of(tmp_path / "whole" / "model")
+    assert same_weights(tmp_path / "again" / "model", tmp_path / "whole" / "model")
+
+
+def test_killed_after_its_early_end_it_publishes_the_same_model(data, tmp_path, monkeypatch):
+    folder, training, _ = data
+    stage("train", *training_arguments(folder, training, tmp_path / "whole", **HOPELESS))
+    interrupted = training_arguments(folder, training, tmp_path / "again", **HOPELESS)
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "check_equal_weights", lambda model: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            stage("train", *interrupted)
+    stage("train", *interrupted)
+    assert epochs_of(tmp_path / "again" / "model") == epochs_of(tmp_path / "whole" / "model")
+    assert same_weights(tmp_path / "again" / "model", tmp_path / "whole" / "model")
+    assert read_json(tmp_path / "again" / "model" / "tap2key.json")["validation"]["step"] > 0
+
+
+class Marker:
+    """What a forged checkpoint would run when it is unpickled."""
+
+    def __init__(self, path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.path,)
+
+
+def test_only_numbers_are_unpickled_from_a_checkpoint(data, tmp_path, dying, monkeypatch, capsys):
+    folder, training, _ = data
+    arguments = training_arguments(folder, training, tmp_path, **AUGMENTED)
+    dying(18)
+    with pytest.raises(Died):
+        stage("train", *arguments)
+    (checkpoint,) = {p.parent for p in tmp_path.glob("checkpoints/*/*/complete")}
+    ran = tmp_path / "ran"
+    forged = pickle.dumps(Marker(ran))
+    pickle.loads(forged)
+    assert ran.exists()
+    ran.unlink()
+    pickled = [p for p in checkpoint.iterdir() if p.suffix in (".bin", ".pt", ".pth")]
+    assert {p.name for p in pickled} >= {"optimizer.pt", "scheduler.pt", "rng_state.pth"}
+    # Even in the file that Trainer leaves beside a checkpoint and never asks for.
+    (checkpoint / "training_args.bin").write_bytes(forged)
+
+    loaded, load = [], torch.load
+
+    def spied(file, *args, **options):
+        loaded.append((Path(str(file)).name, options.get("weights_only")))
+        return load(file, *args, **options)
+
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+        good = (checkpoint / name).read_bytes()
+        (checkpoint / name).write_bytes(forged)
+        assert main(["train", *map(str, arguments)]) == 1
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith(f"tap2key: error: {checkpoint}: is not as it was written (")
+        assert not ran.exists()
+        (checkpoint / name).write_bytes(good)
+    monkeypatch.setattr(torch, "load", spied)
+    stage("train", *arguments)
+    assert {name for name, _ in loaded} == {"optimizer.pt", "scheduler.pt", "rng_state.pth"}
+    assert {weights_only for _, weights_only in loaded} == {True}
+    assert not ran.exists()
+
+
+def test_a_half_written_checkpoint_is_removed(data, tmp_path, dying):
+    folder, training, _ = data
+    arguments = training_arguments(folder, training, tmp_path)
+    dying(18)
+    with pytest.raises(Died):
+        stage("train", *arguments)
+    (whole,) = tmp_path.glob("checkpoints/*/checkpoint-*")
+    half = whole.with_name("checkpoint-17")
+    half.mkdir()
+    dying(20)
+    with pytest.raises(Died):
+        stage("train", *arguments)
+    assert list(tmp_path.glob("checkpoints/*/checkpoint-*")) == [whole]
+
+
+# Nothing random but the order of the rows, which the seed decides.
+PLAIN = {
+    "model": {
+        "checkpoint": None,
+        "shape": {
+            **SHAPE,
+            **dict.fromkeys(
+                ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout"),
+                0.0,
+            ),
+            "final_dropout": 0.0,
+        },
+    }
+}
+
+
+@pytest.mark.parametrize("kind", ["wav2vec2", "convolutional"])
+def test_processes_and_accumulation_do_not_change_the_result(data, tmp_path, kind):
+    """Sixteen windows a step: at once, in two halves, and in two processes."""
+    folder, training, _ = data
+
+    def arguments(output, batch_size, accumulation):
+        changed = {"batch_size": batch_size, "accumulation": accumulation, "epochs": 2}
+        return training_arguments(
+            *(folder, training, tmp_path / output),
+            **{"kind": kind, **PLAIN, "training": {**SETTINGS["training"], **changed}},
+        )
+
+    stage("train", *arguments("once", 16, 1))
+    stage("train", *arguments("halves", 8, 2))
+    both = run("launch", "--processes", 2, "--threads", 2, "--", *arguments("processes", 16, 1))
+    assert both.returncode == 0, both.stderr
+    once = read_tsv(tmp_path / "once" / "model" / "history.tsv")
+    for other in ("halves", "processes"):
+        found = read_tsv(tmp_path / other / "model" / "history.tsv")
+        assert [row["step"] for row in found] == [row["step"] for row in once]
+        for column in ("loss", "eval_loss"):
+            expected = [pytest.approx(float(row[column]), rel=1e-5) for row in once]
+            assert [float(row[column]) for row in found] == expected, (other, column)
 
 
 def test_two_processes_are_two(data, tmp_path):

@@ -12,6 +12,7 @@ from tap2key.__main__ import STAGES
 
 ROOT = Path(__file__).parents[2]
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))
+ENV_NAMES = [path.name for path in ENVS]
 # What a package is imported as, where that is not its name.
 DISTRIBUTION = {"yaml": "pyyaml", "sklearn": "scikit-learn", "PIL": "pillow"}
 # The environment in which the rules run each stage; the other stages run in learning.yaml.
@@ -59,14 +60,14 @@ def packages_of(paths):
     }
 
 
-@pytest.mark.parametrize("path", ENVS, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", ENVS, ids=ENV_NAMES)
 def test_environments_repeat_the_one_list_of_versions(path):
-    wanted = pins_of("requirements.txt")
+    wanted = pins_of("requirements.lock")
     for name, version in pip_pins_of(path).items():
         assert wanted.get(name) == version, name
 
 
-@pytest.mark.parametrize("path", ENVS, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", ENVS, ids=ENV_NAMES)
 def test_environments_pin_python_exactly_and_alike(path):
     plain = [d for d in yaml.safe_load(path.read_text())["dependencies"] if isinstance(d, str)]
     assert all(re.fullmatch(r"[a-z]+=\d+(\.\d+)+", d) for d in plain), plain
@@ -79,19 +80,26 @@ def test_the_lock_holds_every_requirement_at_its_version():
         assert lock.get(name) == version, name
 
 
-def test_the_lock_is_closed_under_dependencies():
+@pytest.mark.parametrize(
+    "found", [pins_of("requirements.lock"), *map(pip_pins_of, ENVS)], ids=["lock", *ENV_NAMES]
+)
+def test_what_a_pinned_package_needs_is_pinned_too(found):
     from packaging.requirements import Requirement
 
-    lock = pins_of("requirements.lock")
-    for name in lock:
+    for name in found:
         for text in metadata.distribution(name).requires or []:
             needed = Requirement(text)
             if needed.marker is None or needed.marker.evaluate({"extra": ""}):
-                found = normal(needed.name)
-                if found == "setuptools":  # comes with the virtual environment
+                wanted = normal(needed.name)
+                if wanted == "setuptools":  # comes with the virtual environment
                     continue
-                assert found in lock, f"{name} needs {needed}"
-                assert needed.specifier.contains(lock[found], prereleases=True), (name, text)
+                assert wanted in found, f"{name} needs {needed}"
+                assert needed.specifier.contains(found[wanted], prereleases=True), (name, text)
+
+
+def test_the_cuda_environment_has_the_versions_of_the_other():
+    cuda, other = (pip_pins_of(ROOT / "envs" / f"learning{end}.yaml") for end in ("-cuda", ""))
+    assert cuda == other
 
 
 def test_what_is_installed_is_what_is_pinned():
@@ -107,7 +115,7 @@ def test_every_package_that_is_imported_is_pinned():
 
 def test_every_package_that_tests_import_is_pinned():
     here = list((ROOT / "tests").rglob("*.py"))
-    own = {normal(path.stem) for path in here}
+    own = {normal(name) for path in here for name in (path.stem, path.parent.name)}
     # Used for reading the lock only; it comes with pytest.
     assert packages_of(here) - set(pins_of("requirements.txt")) - own - {"packaging"} == set()
 
@@ -127,6 +135,7 @@ def test_rules_use_the_environments_this_test_thinks_they_do():
         text = path.read_text(encoding="utf-8")
         stages = re.findall(r"python -m tap2key (\w+)", text)
         environments = set(re.findall(r"envs/(\w+\.yaml)", text))
+        assert ("training_environment" in text) == ("launch" in stages), path.name
         if stages:
             assert len(environments) == 1, path.name
             used |= dict.fromkeys(stages, environments.pop())

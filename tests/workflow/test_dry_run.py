@@ -1,9 +1,19 @@
 """Dry runs over odd layouts: the DAG that is shown is the one that would run."""
 
+import re
+
 import pytest
-from running import snakemake
+from running import ROOT, snakemake
 
 DRY = ("--cores", "1", "-n", "--quiet", "host")
+PRESPLIT = """
+study: [study/first, study/second]
+select_experiments: presplit
+experiments:
+  presplit:
+    split: given
+    given: {train: [study/first], test: [study/second]}
+"""
 FLAT = [f"{name}_01_2{day}_23_data" for name in ("Tony", "Maria", "Chen") for day in (7, 8)]
 
 
@@ -15,6 +25,7 @@ def expected_jobs(sessions, participants, encodings=3, experiments=4, forests=2)
     runs = experiments * participants
     return {
         "segment": sessions,
+        "preview": sessions,
         "encode": encodings * participants,
         "fold": runs,
         "train": (experiments - forests) * participants,
@@ -48,6 +59,7 @@ def test_selection_from_the_command_line(tmp_path, make_session):
     )
     assert run.jobs == {
         "segment": 6,
+        "preview": 6,
         "encode": 3,
         "fold": 4,
         "baseline": 4,
@@ -151,3 +163,39 @@ def test_the_demo_shows_its_whole_dag_from_a_clean_checkout(copy_of_workflow):
     simulated = [name for name in run.jobs if name.startswith("simulate_")]
     assert len(simulated) == run.jobs["segment"]
     assert run.jobs["train"] == run.jobs["encode"] / 2
+
+
+def test_every_experiment_of_the_file_and_each_encoding_once(tmp_path, make_session):
+    for name in FLAT:
+        make_session(name)
+    config = str(ROOT / "config" / "experiments.yaml")
+    run = snakemake(tmp_path, [*DRY, "--configfile", config, "--config", "study=study"])
+    assert run.status == 0, run.text
+    jobs = [(job["encoding"], job["participant"]) for job in run.planned["encode"]]
+    assert len(jobs) == len(set(jobs))
+    # Six representations, three more rates, a wider and the whole window; then those of the
+    # prototype, of the delays' forest and of the cepstra's.
+    assert len({encoding for encoding, _ in jobs}) == 6 + 3 + 2 + 1 + 1 + 1
+    splits = {job["experiment"]: set() for job in run.planned["fold"]}
+    for job in run.planned["fold"]:
+        splits[job["experiment"]].add(job["fold"])
+    assert splits["interleave"] == {"Tony", "Maria", "Chen"}
+    assert splits["stack-random"] == {"random"}
+    assert len(splits["sessions"]) == len(FLAT)
+    assert "pretrained" not in run.jobs
+
+
+def test_two_roots_train_and_test(tmp_path, make_session):
+    for name in ("first/Tony_1", "first/Tony_2", "first/Maria_1", "second/Chen_1"):
+        make_session(name)
+    (tmp_path / "presplit.yaml").write_text(PRESPLIT, encoding="utf-8")
+    run = snakemake(tmp_path, [*DRY, "--configfile", "presplit.yaml"])
+    assert run.status == 0, run.text
+    assert (run.jobs["segment"], run.jobs["encode"]) == (4, 3)
+    assert (run.jobs["train"], run.jobs["evaluate"]) == (1, 1)
+    inputs = {
+        rule: re.search(rf"^rule {rule}:\n +input: (.*)$", run.text, re.M)[1]
+        for rule in ("train", "evaluate")
+    }
+    assert ("Tony" in inputs["train"], "Chen" in inputs["train"]) == (True, False)
+    assert ("Tony" in inputs["evaluate"], "Chen" in inputs["evaluate"]) == (False, True)

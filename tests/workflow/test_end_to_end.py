@@ -123,7 +123,7 @@ def test_every_job_left_a_log_and_a_benchmark(finished):
         p.relative_to(results / "benchmarks").with_suffix("")
         for p in results.glob("benchmarks/**/*.tsv")
     }
-    assert len(logs) == 6 + 6 + 2 * 3 + 4 * 6 - 6 + 2 + 1 + 3
+    assert len(logs) == 6 + 6 + 6 + 2 * 3 + 4 * 6 - 6 + 2 + 1 + 3
     assert logs == benchmarks
 
 
@@ -143,3 +143,7 @@ def test_the_report_holds_every_picture(finished):
     text = report.read_text(encoding="utf-8")
     for experiment, person in RUNS:
         assert f"{experiment}/{person}/seed-0/confusion.png" in text
+    pictures = sorted((finished / "results" / "previews").rglob("*.png"))
+    assert len(pictures) == 6
+    for picture in pictures:
+        assert picture.relative_to(finished / "results").as_posix() in text

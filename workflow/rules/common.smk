@@ -1,5 +1,6 @@
 """What all rules share: the plan of the run, code hashes, and how a stage is started."""
 
+import inspect
 import json
 import re
 import shlex
@@ -10,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from tap2key import leftovers, plan
+from tap2key import leftovers, options, plan
 from tap2key.errors import Tap2keyError
 from tap2key.provenance import code_hash
 
@@ -41,14 +42,20 @@ wildcard_constraints:
     seed="[0-9]+",
 
 
+def signed(function):
+    """Keep a function's signature, which Snakemake asks for several times a job."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
 def megabytes(first):
     """Memory that doubles with every attempt."""
-    return lambda wildcards, attempt: first * 2 ** (attempt - 1)
+    return signed(lambda wildcards, attempt: first * 2 ** (attempt - 1))
 
 
 def minutes(first):
     """Time that doubles with every attempt."""
-    return lambda wildcards, attempt: first * 2 ** (attempt - 1)
+    return signed(lambda wildcards, attempt: first * 2 ** (attempt - 1))
 
 
 def among(names):
@@ -59,6 +66,8 @@ def among(names):
 # Only SLURM's executor names its jobs after the run.
 onstart:
     try:
-        leftovers.take_over(Path(RESULTS), getattr(workflow.scheduler._executor, "run_uuid", None))
+        leftovers.take_over(
+            Path(RESULTS), getattr(workflow.scheduler._executor, "run_uuid", None)
+        )
     except Tap2keyError as error:
         raise WorkflowError(str(error)) from None

@@ -22,7 +22,7 @@ rule encode:
         runtime=minutes(30),
     params:
         taps=lambda w: PLAN.taps_of(w.participant),
-        options=lambda w: plan.encoding_options(PLAN.encodings[w.encoding]),
+        options=lambda w: options.encoding_options(PLAN.encodings[w.encoding]),
         code=code_hash("tap2key.encode"),
     shell:
         "python -m tap2key encode --taps {params.taps:q} --output {output:q} {params.options:q}"

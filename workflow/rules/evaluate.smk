@@ -81,8 +81,9 @@ rule summarize:
         evaluations=lambda w: [
             f"{folder}/{name}"
             for folder in PLAN.each_run("evaluations", w.experiment)
-            for name in ("metrics.json", "predictions.parquet", "confusion.tsv")
+            for name in ("metrics.json", "predictions.parquet")
         ],
+        folds=lambda w: PLAN.each_run("folds", w.experiment),
         keyboard=PLAN.keyboard,
     output:
         participants=report(
@@ -94,7 +95,18 @@ rule summarize:
         ),
         about=f"{RESULTS}/summary/{{experiment}}/summary.json",
         tables=multiext(
-            f"{RESULTS}/summary/{{experiment}}/", "participants.tsv", "confusion.tsv", "keys.tsv"
+            f"{RESULTS}/summary/{{experiment}}/",
+            "participants.tsv",
+            "class_counts.tsv",
+            "confusion.tsv",
+            "keys.tsv",
+        ),
+        class_counts=report(
+            f"{RESULTS}/summary/{{experiment}}/class_counts.html",
+            caption="../report/class_counts.rst",
+            category="Experiments",
+            subcategory="{experiment}",
+            labels={"experiment": "{experiment}", "what": "taps of each key by fold"},
         ),
         confusion=report(
             f"{RESULTS}/summary/{{experiment}}/confusion.png",
@@ -135,28 +147,69 @@ rule summarize:
         code=code_hash("tap2key.summarize"),
     shell:
         "python -m tap2key summarize --experiment {wildcards.experiment}"
-        " --evaluations {params.evaluations:q} --keyboard {input.keyboard:q}"
-        " --output {params.folder:q} > {log:q} 2>&1"
+        " --evaluations {params.evaluations:q} --folds {input.folds:q}"
+        " --keyboard {input.keyboard:q} --output {params.folder:q} > {log:q} 2>&1"
+
+
+# Reads models, not evaluations: the choice is made before a held-out score is known.
+rule choose:
+    input:
+        [model for name in PLAN.candidates for model in PLAN.each_run("models", name)],
+    output:
+        table=f"{RESULTS}/choice/validation.tsv",
+        page=report(
+            f"{RESULTS}/choice/validation.html",
+            caption="../report/choice.rst",
+            category="Experiments",
+            subcategory="all",
+            labels={"what": "choice on validation scores"},
+        ),
+    log:
+        f"{RESULTS}/logs/choose.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/choose.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        runtime=minutes(10),
+    params:
+        code=code_hash("tap2key.choose"),
+    shell:
+        "python -m tap2key choose --models {input:q} --output {output.table:q} > {log:q} 2>&1"
 
 
 rule compare:
     input:
-        [f"{RESULTS}/summary/{name}/participants.tsv" for name in EXPERIMENTS],
+        [
+            f"{RESULTS}/summary/{name}/{file}"
+            for name in EXPERIMENTS
+            for file in ("participants.tsv", "summary.json")
+        ],
     output:
         table=f"{RESULTS}/summary/experiments.tsv",
+        differences=f"{RESULTS}/summary/differences.tsv",
+        worth=report(
+            f"{RESULTS}/summary/differences.html",
+            caption="../report/differences.rst",
+            category="Experiments",
+            subcategory="all",
+            labels={"what": "differences between experiments"},
+        ),
         page=report(
             f"{RESULTS}/summary/experiments.html",
             caption="../report/experiments.rst",
             category="Experiments",
             subcategory="all",
-            labels={"experiment": "all", "what": "scores"},
+            labels={"what": "scores"},
         ),
         picture=report(
             f"{RESULTS}/summary/experiments.png",
             caption="../report/compared.rst",
             category="Experiments",
             subcategory="all",
-            labels={"experiment": "all", "what": "participants side by side"},
+            labels={"what": "participants side by side"},
         ),
         print=f"{RESULTS}/summary/experiments.pdf",
     log:

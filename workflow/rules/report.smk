@@ -5,10 +5,11 @@ import snakemake as snakemake_itself
 
 rule overview:
     input:
-        [
+        recordings=[
             f"{RESULTS}/taps/{participant}/{session}/recordings.tsv"
             for participant, session in PLAN.sessions
         ],
+        manifest=ancient(PLAN.manifest),
     output:
         tables=multiext(
             f"{RESULTS}/overview/",
@@ -48,11 +49,12 @@ rule overview:
         runtime=minutes(10),
     params:
         folder=subpath(output.study, parent=True),
-        taps=[f"{RESULTS}/taps/{p}/{s}" for p, s in PLAN.sessions],
+        results=subpath(input.manifest, parent=True),
+        people=PLAN.participants,
         code=code_hash("tap2key.overview"),
     shell:
-        "python -m tap2key overview --taps {params.taps:q} --output {params.folder:q}"
-        " > {log:q} 2>&1"
+        "python -m tap2key overview --manifest {input.manifest:q} --participants {params.people:q}"
+        " --taps {params.results:q}/taps --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule curves:
@@ -90,6 +92,8 @@ rule record:
     input:
         rules.compare.output.table,
         rules.overview.output.study,
+        [rules.choose.output.page] if PLAN.candidates else [],
+        [f"{RESULTS}/previews/{participant}/{session}" for participant, session in PLAN.sessions],
         [f"{RESULTS}/learning/{name}/curves.png" for name in PLAN.of_kind(forests=False)],
     output:
         exact=f"{RESULTS}/record/config.yaml",

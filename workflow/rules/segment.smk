@@ -4,8 +4,8 @@
 rule segment:
     input:
         manifest=ancient(PLAN.manifest),
-        recordings=lambda w: [r.path for r in PLAN.sessions[w.participant, w.session]],
-        touches=lambda w: PLAN.sessions[w.participant, w.session][0].touch_files,
+        recordings=signed(lambda w: [r.path for r in PLAN.sessions[w.participant, w.session]]),
+        touches=signed(lambda w: PLAN.sessions[w.participant, w.session][0].touch_files),
         keyboard=PLAN.keyboard,
     output:
         taps=f"{RESULTS}/taps/{{participant}}/{{session}}/taps.parquet",
@@ -23,9 +23,9 @@ rule segment:
         mem_mb=megabytes(2000),
         runtime=minutes(30),
     params:
-        folder=subpath(output.taps, parent=True),
-        options=plan.segment_options(PLAN.config["segment"]),
-        pinned=lambda w: [str(r.latency_s) for r in PLAN.sessions[w.participant, w.session]],
+        folder=f"{RESULTS}/taps/{{participant}}/{{session}}",
+        options=options.segment_options(PLAN.config["segment"]),
+        pinned=signed(lambda w: [str(r.latency_s) for r in PLAN.sessions[w.participant, w.session]]),
         code=code_hash("tap2key.segment"),
     shell:
         "python -m tap2key segment --manifest {input.manifest:q} --keyboard {input.keyboard:q}"

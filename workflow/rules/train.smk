@@ -37,15 +37,15 @@ rule train:
     wildcard_constraints:
         experiment=among(PLAN.of_kind(forests=False)),
     conda:
-        "../../envs/learning.yaml"
+        f"../../envs/{options.training_environment(PLAN.config['launch'])}"
     threads: 8
     resources:
-        **plan.launch_resources(PLAN.config["launch"]),
+        **options.launch_resources(PLAN.config["launch"]),
         mem_mb=megabytes(16000),
         runtime=minutes(240),
     params:
         stage_to=PLAN.config["launch"]["stage_to"] or [],
-        launch=plan.launch_options(PLAN.config["launch"]),
+        launch=options.launch_options(PLAN.config["launch"]),
         settings=lambda w: json.dumps(PLAN.model_settings(w.experiment)),
         checkpoints=f"{RESULTS}/checkpoints",
         code=code_hash("tap2key.train"),

@@ -11,6 +11,8 @@ from tap2key.errors import Tap2keyError
 STAGES = {
     "simulate": ("tap2key.simulate.stage", "make a study with known truth"),
     "segment": ("tap2key.segment", "find taps in a session's recordings and label them"),
+    "ingest": ("tap2key.ingest", "take over the labels and wavs of older scripts"),
+    "preview": ("tap2key.preview", "draw taps and touches of a session's recordings"),
     "encode": ("tap2key.encode", "turn a participant's windows into a dataset"),
     "fold": ("tap2key.fold", "assign rows to training, validation and test"),
     "fetch": ("tap2key.fetch", "fetch a pretrained checkpoint from the model hub"),
@@ -18,11 +20,14 @@ STAGES = {
     "train": ("tap2key.train", "fine-tune a Wav2Vec2 classifier on one fold"),
     "baseline": ("tap2key.baseline", "fit a classical baseline on one fold"),
     "evaluate": ("tap2key.evaluation", "score a model on a labelled dataset"),
+    "export": ("tap2key.export", "write taps, a fold or a model for use elsewhere"),
     "summarize": ("tap2key.summarize", "collect an experiment's participants in one table"),
+    "choose": ("tap2key.choose", "name the best experiment by validation scores alone"),
     "compare": ("tap2key.compare", "put the summaries of several experiments side by side"),
     "curves": ("tap2key.curves", "draw the learning curves of an experiment's models"),
     "overview": ("tap2key.overview", "tabulate what the study holds and what was left out"),
     "record": ("tap2key.record", "tabulate time and memory, configuration and versions"),
+    "cost": ("tap2key.cost", "estimate jobs, hours and disk of a run before it runs"),
     "config": ("tap2key.configdocs", "print what every key of the configuration means"),
     "anchors": ("tap2key.simulate.anchors", "print how difficult a simulated study is"),
 }

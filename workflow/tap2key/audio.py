@@ -18,6 +18,8 @@ WINDOW = WINDOW_BEFORE + WINDOW_AFTER
 
 SUBTYPES = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 SLOWEST_RATE, FASTEST_RATE = 8_000, 768_000
+# Of float samples: more than 32-bit integers that somebody forgot to scale; squares stay finite.
+BEYOND_ANY_SCALE = 2.0**32
 # Two thirds of a second: large enough for fast reads, small enough to stay in a cache.
 BLOCK = 1 << 16
 
@@ -124,9 +126,11 @@ class AudioFile:
                     raise self._error(f"not readable ({error.error_string})") from None
                 if not len(block):
                     raise self._error("truncated, samples are missing at its end")
-                if self._may_lack_numbers and not np.isfinite(block).all():
+                # Written so that what is not a number fails the comparison too.
+                if self._may_lack_numbers and not (np.abs(block) < BEYOND_ANY_SCALE).all():
                     raise self._error(
-                        f"holds values that are not numbers near {done / self.sample_rate:.2f} s"
+                        f"holds values that are no sound near {done / self.sample_rate:.2f} s "
+                        "(not numbers, or too great)"
                     )
                 done += len(block)
                 yield block

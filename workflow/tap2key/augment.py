@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import fft
 
 FIR_MS = 1.0
 TILT_REFERENCE_HZ = 2000.0
@@ -108,14 +109,15 @@ def _stretched(windows: np.ndarray, onset_frame: int, speeds: np.ndarray) -> np.
     frames = windows.shape[-1]
     times = onset_frame + (np.arange(frames) - onset_frame) * speeds[:, None]
     first = np.floor(times).astype(int)
-    x = (times - first).astype(np.float32)[:, None, :]
+    x = (times - first).astype(np.float32)[:, :, None]
     margin = int(max(1 - first.min(), first.max() + 3 - frames, 0))
-    padded = np.pad(windows, ((0, 0), (0, 0), (margin, margin)))
-    a, b, c, d = (
-        np.take_along_axis(padded, first[:, None, :] + margin + step, axis=2)
-        for step in (-1, 0, 1, 2)
-    )
-    return b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)))
+    padded = np.pad(windows.transpose(0, 2, 1), ((0, 0), (margin, margin), (0, 0)))
+    # A frame's channels lie side by side: one row to fetch instead of one value per channel.
+    rows = padded.reshape(-1, windows.shape[1])
+    at = first + margin + np.arange(len(windows))[:, None] * padded.shape[1]
+    a, b, c, d = (rows.take(at + step, axis=0) for step in (-1, 0, 1, 2))
+    result = b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)))
+    return result.transpose(0, 2, 1)
 
 
 def _filtered(
@@ -132,7 +134,11 @@ def _filtered(
     tail[:, 0] += 1
     response = (response * np.fft.rfft(tail, length)).astype(np.complex64)[:, None, :]
     if delays.any():
-        turns = (-2j * np.pi * delays).astype(np.complex64)
-        response = response * np.exp(turns[:, :, None] * frequencies.astype(np.float32))
-    spectra = np.fft.rfft(windows, length) * response
-    return np.fft.irfft(spectra, length)[..., :frames].astype(np.float32)
+        angles = np.float32(-2 * np.pi) * delays[:, :, None] * frequencies.astype(np.float32)
+        turns = np.empty(angles.shape, np.complex64)
+        np.cos(angles, out=turns.real)
+        np.sin(angles, out=turns.imag)
+        response = response * turns
+    # Unlike numpy's, in single precision and several transforms at a time.
+    spectra = fft.rfft(np.ascontiguousarray(windows), length) * response
+    return fft.irfft(spectra, length)[..., :frames]

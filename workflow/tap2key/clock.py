@@ -55,6 +55,10 @@ class Clock:
         """When the touch of each tap is expected, in seconds after the start in the name: [n]."""
         return tap_s * (1 + self.drift) - self.latency_s
 
+    def expected_tap_s(self, touch_s: np.ndarray) -> np.ndarray:
+        """The inverse: when the tap of each touch is expected, in seconds from the first sample."""
+        return (touch_s + self.latency_s) / (1 + self.drift)
+
     def reach_s(self, selectivity_s: float) -> float:
         """How far a touch may be from its expected time: `selectivity_s` or, if less, six times
         the jitter (but 30 ms, what a sensor asleep at 33 Hz may add).

@@ -1,23 +1,43 @@
 """Stage `compare`: the summaries of several experiments side by side."""
 
 import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import stdev
 
 from tap2key.files import read_json, read_tsv
 from tap2key.plot_curves import draw_comparison
-from tap2key.summarize import formatted
+from tap2key.significance import PairedTest, bootstrap_interval, paired_tests
+from tap2key.summarize import SCORES, formatted
 from tap2key.tables import write_table
 
+# Every other score is a mean over participants too.
+SCORE = "macro_f1"
 COLUMNS = (
-    *("experiment", "held_out", "participants", "taps", "accuracy", "macro_f1"),
-    *("macro_f1_sd_over_participants", "worst_macro_f1", "worst_participant"),
+    *("experiment", "held_out", "participants", "taps", "seeds", "macro_f1"),
+    *("macro_f1_low", "macro_f1_high", "worst_macro_f1", "worst_participant"),
+    *("macro_f1_sd_over_participants", "macro_f1_sd_over_seeds"),
+    *("accuracy", "top_3_accuracy", "macro_f1_space_merged", "weighted_f1", "calibration_error"),
+    *("location_error_median_mm", "location_error_p90_mm"),
 )
-
 NOTE = (
-    "Means over participants; macro-F1 weights all keys alike. Where held out is no, the "
-    "participants were also heard in training."
+    "Means over participants, whose scores are means over seeds; macro-F1 weights all keys alike. "
+    "Low and high are the 95 % interval of the mean, from 10,000 bootstrap draws of participants. "
+    "Sd over seeds is of the participants' mean. Where held out is no, the participants were also "
+    "heard in training: such scores say nothing about a new person."
 )
+DIFFERENCE_COLUMNS = (
+    *("first", "second", "participants", "mean_difference", "low", "high", "p", "p_holm"),
+    "verdict",
+)
+DIFFERENCES_NOTE = (
+    "Macro-F1 of the first less the second, over the participants whom both were tested on in the "
+    "same way: on the same taps, and both held out or both heard in training. Low and high are the "
+    "95 % bootstrap interval of the mean difference; p is Wilcoxon's exact signed-rank test, "
+    "two-sided, and p Holm corrects it for all tests made here ({tests})."
+)
+MOST_PRINTED_PAIRS = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,53 +48,150 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         type=Path,
-        help="a .tsv; .html, .png and .pdf go beside it (default: only print)",
+        help="a .tsv; .html, .png and .pdf go beside it, and differences.tsv and .html "
+        "(default: only print)",
     )
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print every experiment's participants and one table over experiments; write the latter."""
+    """Print and write what experiments reach and what their differences are worth."""
+    people = {folder.name: people_of(folder) for folder in args.summaries}
     rows = [experiment_row(folder) for folder in args.summaries]
-    for folder in args.summaries:
-        held_out = read_json(folder / "summary.json")["held_out"]
-        print(f"\n{folder.name}: participants {'held out' if held_out else 'NOT held out'}")
-        print_table(read_tsv(folder / "participants.tsv"))
-    print("\nExperiments")
-    print_table([formatted(row) for row in rows])
-    if args.output is not None:
-        stem = args.output.with_suffix("")
-        write_table(stem, [formatted(row) for row in rows], COLUMNS, "Experiments", NOTE)
-        draw_comparison(stem, {f.name: macro_f1_of(f) for f in args.summaries}, "macro-F1")
+    tests = paired_tests({folder.name: comparable_scores(folder) for folder in args.summaries})
+    print("Macro-F1 of each participant")
+    print_table(participants_side_by_side(people))
+    print("\nMacro-F1 of each experiment, mean over participants")
+    print_table([printed(row) for row in rows])
+    print_differences(tests)
+    if args.output is None:
+        return
+    stem = args.output.with_suffix("")
+    write_table(stem, [formatted(row) for row in rows], COLUMNS, "Experiments", NOTE)
+    write_table(
+        stem.with_name("differences"),
+        [difference_row(test) for test in tests],
+        DIFFERENCE_COLUMNS,
+        "Differences between experiments",
+        DIFFERENCES_NOTE.format(tests=sum(test.p is not None for test in tests)),
+    )
+    drawn = {
+        row["experiment"] + ("" if row["held_out"] == "yes" else ", not held out"): row
+        for row in rows
+    }
+    draw_comparison(
+        stem,
+        {
+            name: [float(person[SCORE]) for person in people[row["experiment"]]]
+            for name, row in drawn.items()
+        },
+        {name: (row["macro_f1_low"], row["macro_f1_high"]) for name, row in drawn.items()},
+        "macro-F1",
+    )
+
+
+def people_of(folder: Path) -> list[dict[str, str]]:
+    """The rows of the participants of one experiment's summary."""
+    return read_tsv(folder / "participants.tsv", required=["participant", *SCORES])[:-1]
 
 
 def experiment_row(folder: Path) -> dict:
-    """Mean, spread and worst participant of one experiment's summary."""
-    people = read_tsv(folder / "participants.tsv", required=["participant", "macro_f1"])[:-1]
-    macro = macro_f1_of(folder)
-    worst = min(people, key=lambda row: float(row["macro_f1"]))
+    """Mean, interval, spread and worst participant of one experiment's summary."""
+    people, mean = people_of(folder), read_tsv(folder / "participants.tsv")[-1]
+    macro = [float(row[SCORE]) for row in people]
+    low, high = bootstrap_interval(macro)
+    worst = min(people, key=lambda row: float(row[SCORE]))
     return {
         "experiment": folder.name,
         "held_out": "yes" if read_json(folder / "summary.json")["held_out"] else "no",
         "participants": len(people),
         "taps": sum(int(row["taps"]) for row in people),
-        "accuracy": mean(float(row["accuracy"]) for row in people),
-        "macro_f1": mean(macro),
-        "macro_f1_sd_over_participants": stdev(macro) if len(macro) > 1 else None,
-        "worst_macro_f1": min(macro),
+        "seeds": int(mean["seeds"]),
+        "macro_f1_low": low,
+        "macro_f1_high": high,
+        "worst_macro_f1": float(worst[SCORE]),
         "worst_participant": worst["participant"],
+        "macro_f1_sd_over_participants": stdev(macro) if len(macro) > 1 else None,
+        "macro_f1_sd_over_seeds": _number(mean["macro_f1_sd_over_seeds"]),
+        **{name: _number(mean[name]) for name in SCORES},
     }
 
 
-def macro_f1_of(folder: Path) -> list[float]:
-    """The macro-F1 of each participant of one experiment's summary."""
-    rows = read_tsv(folder / "participants.tsv", required=["macro_f1"])
-    return [float(row["macro_f1"]) for row in rows[:-1]]
+def comparable_scores(folder: Path) -> dict[tuple, float]:
+    """Each participant's score, by all that must be alike where two experiments are compared."""
+    about = read_json(folder / "summary.json")
+    return {
+        (row["participant"], about["tested_taps"][row["participant"]], about["held_out"]): float(
+            row[SCORE]
+        )
+        for row in people_of(folder)
+    }
 
 
-def print_table(rows: list[dict]) -> None:
-    """Print rows in aligned columns."""
-    columns = list(rows[0])
-    cells = [columns, *([str("" if r[c] is None else r[c]) for c in columns] for r in rows)]
+def difference_row(test: PairedTest) -> dict:
+    """A test as the table shows it."""
+    row = asdict(test)
+    tiny = {name: f"{row[name]:.2g}" for name in ("p", "p_holm") if row[name] is not None}
+    return formatted(row) | tiny
+
+
+def participants_side_by_side(people: Mapping[str, Sequence[Mapping[str, str]]]) -> list[dict]:
+    """One row per participant with their score in each experiment, to print."""
+    names = sorted({row["participant"] for own in people.values() for row in own})
+    score = {
+        (experiment, row["participant"]): f"{float(row[SCORE]):.3f}"
+        for experiment, own in people.items()
+        for row in own
+    }
+    return [{"participant": n, **{e: score.get((e, n), "") for e in people}} for n in names]
+
+
+def printed(row: Mapping) -> dict[str, str]:
+    """The few cells of an experiment's row that fit a terminal."""
+    cells = {
+        "experiment": row["experiment"],
+        "held out": row["held_out"],
+        "participants": str(row["participants"]),
+        "mean": f"{row[SCORE]:.3f}",
+        "95 % interval": f"{row['macro_f1_low']:.3f}–{row['macro_f1_high']:.3f}",
+        "worst": f"{row['worst_macro_f1']:.3f} {row['worst_participant']}",
+    }
+    if row["macro_f1_sd_over_seeds"] is not None:
+        cells["sd over seeds"] = f"{row['macro_f1_sd_over_seeds']:.3f}"
+    return cells
+
+
+def print_differences(tests: Sequence[PairedTest]) -> None:
+    """Print what the differences are worth, unless they are too many to read."""
+    if not tests:
+        return
+    if len(tests) > MOST_PRINTED_PAIRS:
+        print(f"\n{len(tests)} pairs of experiments: see differences.tsv or the report")
+        return
+    print("\nDifferences of macro-F1 (mean, 95 % interval, Wilcoxon's p with Holm's correction)")
+    print_table(
+        [
+            {
+                "experiments": f"{test.first} − {test.second}",
+                "n": str(test.participants),
+                "mean": "" if test.mean_difference is None else f"{test.mean_difference:+.3f}",
+                "interval": "" if test.low is None else f"{test.low:+.3f} to {test.high:+.3f}",
+                "p": "" if test.p_holm is None else f"{test.p_holm:.2g}",
+                "": test.verdict,
+            }
+            for test in tests
+        ]
+    )
+
+
+def print_table(rows: Sequence[Mapping[str, str]]) -> None:
+    """Print rows in aligned columns, without those that are empty."""
+    columns = list(dict.fromkeys(column for row in rows for column in row if row[column]))
+    cells = [columns, *([row.get(c, "") for c in columns] for row in rows)]
     widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
     for line in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)))
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        print(text.rstrip())
+
+
+def _number(cell: str) -> float | None:
+    return float(cell) if cell else None

@@ -2,7 +2,7 @@
 
 import copy
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from jsonschema.exceptions import best_match
 from tap2key.errors import Tap2keyError
 
 SCHEMA_FILE = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
+SHIPPED_CONFIG = Path(__file__).parent.parent.parent / "config" / "config.yaml"
 SHIPPED_KEYBOARD = Path(__file__).parent.parent.parent / "config" / "keyboard.csv"
 
 
@@ -21,6 +22,25 @@ SHIPPED_KEYBOARD = Path(__file__).parent.parent.parent / "config" / "keyboard.cs
 def schema() -> dict[str, Any]:
     """The JSON schema of the whole configuration."""
     return yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
+
+
+def read_config(files: Sequence[Path]) -> dict[str, Any]:
+    """The shipped configuration with each file put over it, as Snakemake's --configfile does.
+
+    Raises:
+        Tap2keyError: a file is missing or is not YAML with keys and values.
+    """
+    config: dict[str, Any] = {}
+    for file in (SHIPPED_CONFIG, *files):
+        try:
+            found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise Tap2keyError(f"{file}: not readable as YAML ({reason})") from None
+        if not isinstance(found, dict):
+            raise Tap2keyError(f"{file}: no keys with values in it; see config/README.md")
+        config = merge(config, found)
+    return config
 
 
 def complete_config(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,9 +76,11 @@ def choose(names: list[str], value: str | list[str], key: str) -> list[str]:
     """Those of `names` that the configuration's `key` selects, in the order of `names`.
 
     Raises:
-        Tap2keyError: a selected name does not exist.
+        Tap2keyError: a selected name does not exist, or none is selected.
     """
     wanted = selected(value)
+    if wanted == []:
+        raise Tap2keyError(f"config: {key}: names none; there is {', '.join(names)}")
     for name in wanted or []:
         if name not in names:
             raise Tap2keyError(f"config: {key}: no {name!r}; there is {', '.join(names)}")

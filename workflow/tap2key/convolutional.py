@@ -7,6 +7,9 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 WIDTHS = (64, 128, 128, 256)
 KERNEL = 9
+# Normalised within each window: over a batch, the result would depend on how many processes and
+# steps of accumulation share one.
+GROUPS = 8
 
 
 class ConvolutionalConfig(PreTrainedConfig):
@@ -34,7 +37,7 @@ class ConvolutionalClassifier(PreTrainedModel):
         for width in WIDTHS:
             layers += [
                 nn.Conv1d(before, width, KERNEL, stride=2, padding=KERNEL // 2, bias=False),
-                nn.BatchNorm1d(width),
+                nn.GroupNorm(GROUPS, width),
                 nn.ReLU(),
             ]
             before = width
@@ -49,7 +52,8 @@ class ConvolutionalClassifier(PreTrainedModel):
         self, input_values: torch.Tensor, labels: torch.Tensor | None = None
     ) -> SequenceClassifierOutput:
         """Interleaved [n, frames·channels] → logits [n, labels]; with `labels` also the loss."""
-        windows = input_values.reshape(len(input_values), -1, self.config.channels)
+        # len() of the batch would fix its size in an exported graph.
+        windows = input_values.unflatten(1, (-1, self.config.channels))
         logits = self.head(self.layers(windows.transpose(1, 2)).mean(dim=-1))
         loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tap2key.errors import Tap2keyError
-from tap2key.represent import Encoding
+from tap2key.represent import CHANNELS, Encoding
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,18 @@ class Cut:
         first: first frame.
         frames: number of frames.
         channels: values per frame.
+        stacked: one channel after the other instead of frame by frame.
     """
 
     first: int
     frames: int
     channels: int
+    stacked: bool = False
+
+    @property
+    def period(self) -> int:
+        """How many channels alternate in an input."""
+        return 1 if self.stacked else self.channels
 
     @property
     def length(self) -> int:
@@ -40,7 +47,8 @@ class Cut:
             starts = margin + self.first + shifts
             columns = starts[:, None] + np.arange(self.frames)
             kept = np.take_along_axis(padded, columns[:, None, :], axis=2)
-        return np.ascontiguousarray(kept.transpose(0, 2, 1)).reshape(len(windows), -1)
+        ordered = kept if self.stacked else kept.transpose(0, 2, 1)
+        return np.ascontiguousarray(ordered).reshape(len(windows), -1)
 
 
 def cut_of(
@@ -60,18 +68,19 @@ def cut_of(
     Raises:
         Tap2keyError: the encoding does not hold that much before or after the onset.
     """
-    frames = length // encoding.channels
+    channels = CHANNELS if encoding.stacked else encoding.channels
+    frames = length // channels
     first, last = 0, frames
     if crop_ms is not None:
         per_ms = encoding.sample_rate / 1000
         first = encoding.onset_frame - round(crop_ms[0] * per_ms)
         last = encoding.onset_frame + round(crop_ms[1] * per_ms)
-        if first < 0 or last > frames or encoding.representation == "stack":
+        if first < 0 or last > frames:
             raise Tap2keyError(
-                f"model.crop_ms {list(crop_ms)}: the encoding does not allow it; choose a wider "
-                "encoding.crop_ms and a representation other than stack"
+                f"model.crop_ms {list(crop_ms)}: the encoding does not hold that much; choose a "
+                "wider encoding.crop_ms"
             )
     if max_duration_s is not None:
-        most = int(max_duration_s * encoding.sample_rate) // encoding.channels
+        most = int(max_duration_s * encoding.sample_rate) // channels
         last = min(last, first + most)
-    return Cut(first, last - first, encoding.channels)
+    return Cut(first, last - first, channels, encoding.stacked)

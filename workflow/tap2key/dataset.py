@@ -106,12 +106,7 @@ def load_dataset_folder(folder: str | Path) -> EncodedDataset:
         )
     return EncodedDataset(
         data=data,
-        encoding=Encoding(
-            about["representation"],
-            about["sample_rate"],
-            None if about["crop_ms"] is None else tuple(about["crop_ms"]),
-            about["highpass_hz"],
-        ),
+        encoding=Encoding.told(about),
         labels=tuple(about["labels"]),
         participant=about["participant"],
         fingerprint=about["fingerprint"],
@@ -200,12 +195,20 @@ def verify_fold(about: dict, opened: Sequence[EncodedDataset], fold: Path) -> No
                 f"{given[participant].folder}: is the held-out participant of {fold}; "
                 "leave it out of the training datasets"
             )
-    for participant, expected in about["fingerprints"].items():
+    for participant in about["fingerprints"]:
         if participant not in given:
             raise Tap2keyError(f"{fold}: needs the dataset of {participant}; give its folder")
-        if given[participant].fingerprint != expected:
+    check_unchanged(about, opened, fold)
+
+
+def check_unchanged(about: dict, opened: Sequence[EncodedDataset], fold: Path) -> None:
+    """Refuse a dataset that is not what the fold was made from any more."""
+    for dataset in opened:
+        if about["fingerprints"].get(dataset.participant, dataset.fingerprint) != (
+            dataset.fingerprint
+        ):
             raise Tap2keyError(
-                f"{given[participant].folder}: changed since {fold} was made; make the fold anew"
+                f"{dataset.folder}: changed since {fold} was made; make the fold anew"
             )
 
 

@@ -47,13 +47,19 @@ def around_onset(
     # The filter settles on the samples before those that are kept.
     lead = min(first, round(0.010 * sample_rate))
     sections = signal.butter(2, HIGH_PASS_HZ, "highpass", fs=sample_rate, output="sos")
-    slopes = signal.windows.tukey(last - first, 0.25).astype(np.float32)
     kept = np.empty((*windows.shape[:2], last - first), dtype=np.float32)
     for start in range(0, len(windows), CHUNK):
         part = np.asarray(windows[start : start + CHUNK, :, first - lead : last], dtype=float)
         kept[start : start + CHUNK] = signal.sosfilt(sections, part, axis=2)[:, :, lead:]
-    kept *= slopes
-    return kept
+    return with_slopes(kept)
+
+
+def with_slopes(windows: np.ndarray) -> np.ndarray:
+    """Fade both ends of windows in and out over an eighth of their length: [..., samples].
+
+    The phase transform hears a cut-off end as loudly as the tap; without slopes delays are wrong.
+    """
+    return windows * signal.windows.tukey(windows.shape[-1], 0.25).astype(np.float32)
 
 
 def gcc_phat_delays(windows: np.ndarray, sample_rate: int, max_delay_s: float) -> np.ndarray:

@@ -48,11 +48,13 @@ class Taps:
     """What was found in a recording, in time order.
 
     `onset` is [n] int64, samples at 96 kHz from the first one; `peak` is [n], the loudest
-    high-passed sample at any microphone near the onset, full scale 1.0.
+    high-passed sample at any microphone near the onset, full scale 1.0; `threshold` is [n], what
+    that signal had to exceed at the onset.
     """
 
     onset: np.ndarray
     peak: np.ndarray
+    threshold: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def find_taps(audio: AudioFile, peak_height: float | None = None) -> Taps:
     rises = [rise for stretch in _stretches(audio.blocks(SAMPLE_RATE)) for rise in _rises(*stretch)]
     rises = sorted((r for r in rises if r.score >= LEAST_SCORE), key=lambda r: r.hop)
     starts = [rise.hop * HOP - BEFORE for rise in rises]
-    onsets, peaks, scores = [], [], []
+    onsets, peaks, thresholds, scores = [], [], [], []
     for start, rise, section in zip(
         starts, rises, audio.sections(starts, BEFORE + AFTER), strict=True
     ):
@@ -86,9 +88,14 @@ def find_taps(audio: AudioFile, peak_height: float | None = None) -> Taps:
         if onset.channels >= LEAST_CHANNELS and (peak_height is None or onset.peak >= peak_height):
             onsets.append(max(0, start + onset.sample))
             peaks.append(onset.peak)
+            thresholds.append(onset.threshold)
             scores.append(rise.score)
     kept = first_of_each(np.array(onsets, dtype=np.int64), np.array(scores, dtype=float))
-    return Taps(np.array(onsets, dtype=np.int64)[kept], np.array(peaks, dtype=float)[kept])
+    return Taps(
+        np.array(onsets, dtype=np.int64)[kept],
+        np.array(peaks, dtype=float)[kept],
+        np.array(thresholds, dtype=float)[kept],
+    )
 
 
 def first_of_each(onsets: np.ndarray, scores: np.ndarray) -> np.ndarray:

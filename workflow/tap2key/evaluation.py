@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from datasets import concatenate_datasets
 
 from tap2key.config import SHIPPED_KEYBOARD
@@ -15,11 +13,11 @@ from tap2key.confusion import confusion_counts
 from tap2key.dataset import (
     ENCODING_FILE,
     FOLD_FILE,
-    IDENTITY,
     PLACE,
     EncodedDataset,
     Rows,
     check_same_kind,
+    check_unchanged,
     identities,
     load_dataset_folder,
     read_rows,
@@ -29,8 +27,9 @@ from tap2key.files import atomic_folder, read_json, write_json
 from tap2key.findings import write_findings
 from tap2key.keyboard import load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES, encoding_of
-from tap2key.places import places_of
-from tap2key.predictor import load_predictor
+from tap2key.places import location_scores, places_of
+from tap2key.predictions import Predictions, write_predictions
+from tap2key.predictor import Predictor, load_predictor
 from tap2key.provenance import write_provenance
 from tap2key.scores import scores
 
@@ -64,13 +63,13 @@ def main(args: argparse.Namespace) -> None:
     tested = open_tested(args.dataset, args.fold)
     check_fits(args.model, about, tested)
     places = places_of(load_keyboard(args.keyboard), tested.labels)
-    truth = np.array(tested.data.with_format("numpy")["label"])
-    probabilities = predictor.probabilities(Rows(tested.data).all())
-    labels = list(tested.labels)
+    found = predictions_of(predictor, tested)
+    truth, probabilities = found.truth, found.probabilities
     result = {
         "participants": sorted(set(tested.data["participant"])),
         "seed": about["seed"],
-        **scores(truth, probabilities, labels, about["training_taps"]),
+        **scores(truth, probabilities, tested.labels, about["training_taps"]),
+        **location_scores(truth, probabilities, found.touched, places),
     }
     result["held_out"] = not set(result["participants"]) & set(about["trained_on"])
     for label in result["never_trained"]:
@@ -79,9 +78,9 @@ def main(args: argparse.Namespace) -> None:
             f"{result['keys'][label]['taps']} taps count as missed",
             file=sys.stderr,
         )
-    counts = confusion_counts(truth, probabilities.argmax(axis=1), len(labels))
+    counts = confusion_counts(truth, found.prediction, len(tested.labels))
     with atomic_folder(args.output) as temporary:
-        write_predictions(temporary / "predictions.parquet", tested, truth, probabilities)
+        write_predictions(temporary / "predictions.parquet", found)
         write_json(temporary / "metrics.json", result)
         who = ", ".join(result["participants"])
         who += ", held out" if result["held_out"] else ", not held out"
@@ -115,12 +114,15 @@ def open_tested(folders: list[Path], fold: Path | None) -> EncodedDataset:
     """The rows to score: whole datasets, or the rows of them that a fold tests on.
 
     Raises:
-        Tap2keyError: the datasets differ in kind, or lack a row that the fold tests on.
+        Tap2keyError: the datasets differ in kind, changed since the fold was made, or lack a row
+            that it tests on.
     """
     opened = [load_dataset_folder(folder) for folder in folders]
     check_same_kind(opened)
     pool = concatenate_datasets([dataset.data for dataset in opened])
-    if fold is not None and read_json(fold / FOLD_FILE)["tests_on_rows"]:
+    about = {"tests_on_rows": False} if fold is None else read_json(fold / FOLD_FILE)
+    if about["tests_on_rows"]:
+        check_unchanged(about, opened, fold)
         row_of = {key: row for row, key in enumerate(identities(pool))}
         try:
             pool = pool.select([row_of[key] for key in read_rows(fold / "test.parquet")])
@@ -130,6 +132,19 @@ def open_tested(folders: list[Path], fold: Path | None) -> EncodedDataset:
                 "datasets it was made from, or make the fold anew"
             ) from None
     return replace(opened[0], data=pool)
+
+
+def predictions_of(predictor: Predictor, tested: EncodedDataset) -> Predictions:
+    """What a model says of every row, to the precision that is saved."""
+    columns = tested.data.with_format("numpy")
+    probabilities = predictor.probabilities(Rows(tested.data).all())
+    return Predictions(
+        tested.labels,
+        tuple(identities(tested.data)),
+        np.array(columns["label"]),
+        probabilities.astype(np.float32).astype(float),
+        np.stack([np.array(columns[name]) for name in PLACE], axis=1),
+    )
 
 
 def check_fits(model: Path, about: dict, dataset: EncodedDataset) -> None:
@@ -149,19 +164,3 @@ def check_fits(model: Path, about: dict, dataset: EncodedDataset) -> None:
             f"{dataset.folder}: encoded as {dataset.encoding}, but {model} needs {wanted}; "
             "encode the taps that way"
         )
-
-
-def write_predictions(
-    path: Path, dataset: EncodedDataset, truth: np.ndarray, probabilities: np.ndarray
-) -> None:
-    """One row per tap: who and where, the true and the named key, and all probabilities."""
-    names = np.array(dataset.labels)
-    table = dataset.data.with_format("arrow")[:].select([*IDENTITY, *PLACE])
-    flat = pa.array(probabilities.astype(np.float32).reshape(-1))
-    table = table.append_column("truth", pa.array(names[truth]))
-    table = table.append_column("prediction", pa.array(names[probabilities.argmax(axis=1)]))
-    table = table.append_column(
-        "probabilities", pa.FixedSizeListArray.from_arrays(flat, len(names))
-    )
-    metadata = {"labels": "\t".join(dataset.labels)}
-    pq.write_table(table.replace_schema_metadata(metadata), path)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tap2key.delays import gcc_phat_delays, level_ratios
+from tap2key.delays import gcc_phat_delays, level_ratios, with_slopes
 from tap2key.errors import Tap2keyError
 from tap2key.represent import CHANNELS, Encoding
 
@@ -30,6 +30,7 @@ def forest_features(kind: str, inputs: np.ndarray, encoding: Encoding) -> np.nda
     windows = inputs.reshape(len(inputs), -1, CHANNELS).transpose(0, 2, 1)
     if kind == "mfcc_forest":
         return cepstra(windows, encoding.sample_rate)
+    windows = with_slopes(windows)
     levels = level_ratios(windows)
     if kind == "level_forest":
         return levels

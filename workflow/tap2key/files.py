@@ -1,6 +1,7 @@
 """Files that appear whole or not at all: written under a temporary name, then renamed."""
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -13,11 +14,39 @@ from typing import Any
 from tap2key.errors import Tap2keyError
 
 TEMPORARY_PREFIX = ".tmp-"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Less than any library's buffer: whoever fails to write with so little left failed for want of it.
+FULL_BYTES = 64 * 1024
 
 
 def temporary_beside(path: Path) -> Path:
     """A name in the same folder that no other job uses, with the same ending."""
     return path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
+
+
+@contextmanager
+def room_at(path: Path) -> Iterator[None]:
+    """Turn whatever a library raises when the disk of `path` is full into one line.
+
+    Raises:
+        Tap2keyError: the block failed, and the disk is full or its quota is used up.
+    """
+    try:
+        yield
+    except Tap2keyError:
+        raise
+    except Exception as error:
+        if getattr(error, "errno", None) not in NO_ROOM and free_bytes(path.parent) > FULL_BYTES:
+            raise
+        raise Tap2keyError(
+            f"{path}: cannot be written, the disk is full; free some room and start again"
+        ) from None
+
+
+def free_bytes(folder: Path) -> int:
+    """What a user may still write on a folder's disk."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 @contextmanager
@@ -27,7 +56,8 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
-        yield temporary
+        with room_at(path):
+            yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -44,7 +74,8 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     temporary = temporary_beside(path)
     temporary.mkdir()
     try:
-        yield temporary
+        with room_at(path):
+            yield temporary
         if path.exists():
             replaced = temporary_beside(path)
             os.rename(path, replaced)

@@ -3,11 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tap2key.confusion import write_confusion
-from tap2key.errors import Tap2keyError
 from tap2key.places import Places, error_ellipses, errors_mm, expected_places
 from tap2key.plot_confusion import draw_confusion
 from tap2key.plot_keyboard import draw_keyboard
@@ -81,23 +78,3 @@ def _row_of_counts(counts: np.ndarray, index: int, labels: tuple[str, ...]) -> d
         row["most often named instead"] = labels[wrong.argmax()]
         row["of its taps"] = f"{wrong.max() / taps:.3f}"
     return row
-
-
-def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Read the evaluate stage's predictions back.
-
-    Returns:
-        True labels as indices [taps], probabilities [taps, labels] and the labels' names.
-
-    Raises:
-        Tap2keyError: the file is missing or not such a table.
-    """
-    try:
-        table = pq.read_table(path, columns=["truth", "probabilities"])
-        labels = table.schema.metadata[b"labels"].decode().split("\t")
-        index = {label: at for at, label in enumerate(labels)}
-        truth = np.array([index[label] for label in table["truth"].to_pylist()], dtype=int)
-        flat = table["probabilities"].combine_chunks().flatten().to_numpy()
-        return truth, flat.reshape(len(truth), len(labels)), labels
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise Tap2keyError(f"{path}: not predictions ({error}); evaluate anew") from None

@@ -47,9 +47,7 @@ class Inputs(torch.utils.data.Dataset):
 
     def values(self, rows: Sequence[int]) -> torch.Tensor:
         """The inputs of some rows: [n, length] float32."""
-        flat = self.rows[rows]
-        channels = self.encoding.channels
-        windows = flat.reshape(len(flat), -1, channels).transpose(0, 2, 1)
+        windows = self.encoding.separated(self.rows[rows])
         shifts = None
         if self.augmentation is not None:
             seeds = [(self.seed, self.epoch, int(row)) for row in rows]

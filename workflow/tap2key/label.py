@@ -7,6 +7,7 @@ from tap2key.clock import Clock
 from tap2key.detect import Taps
 from tap2key.keyboard import Keyboard
 from tap2key.study import Recording
+from tap2key.taps import BY_ORDER, BY_TIME
 from tap2key.touches import Touches
 
 # Distances to the nearest and to the next key that differ by less: within 2 mm of the boundary.
@@ -45,6 +46,8 @@ def labelled_rows(
             "label": None,
             "overlaps": bool(overlaps),
             "peak": float(taps.peak[i]),
+            "pairing": BY_TIME,
+            "threshold": float(taps.threshold[i]),
         }
         if touch >= 0:
             row |= {
@@ -92,6 +95,7 @@ def audit_numbers(rows: list[dict], touches: int, matched: int, clock: Clock) ->
         "matched": len(labelled),
         "unmatched_taps": len(rows) - len(labelled),
         "unmatched_touches": touches - matched,
+        "unverified": sum(row["pairing"] == BY_ORDER for row in labelled),
         "overlapping_taps": sum(row["overlaps"] for row in rows),
     }
     if clock.latency_sd_s is not None:

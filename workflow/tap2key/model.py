@@ -27,7 +27,7 @@ def build_classifier(settings: Mapping[str, Any], labels: Sequence[str], cut: Cu
     """
     if settings["kind"] == "convolutional":
         names = {"id2label": dict(enumerate(labels))}
-        model = ConvolutionalClassifier(ConvolutionalConfig(channels=cut.channels, **names))
+        model = ConvolutionalClassifier(ConvolutionalConfig(channels=cut.period, **names))
         model.accepts_loss_kwargs = False
         return model
     chosen = settings["model"]
@@ -36,7 +36,7 @@ def build_classifier(settings: Mapping[str, Any], labels: Sequence[str], cut: Cu
         chosen["shape"],
         labels,
         cut.length,
-        cut.channels if chosen["aligned_stem"] else None,
+        cut.period if chosen["aligned_stem"] else None,
         chosen["freeze"],
     )
 
@@ -170,7 +170,7 @@ def _from_checkpoint(
     aligned_channels: int | None,
 ) -> Wav2Vec2ForSequenceClassification:
     try:
-        found = Wav2Vec2Config.from_pretrained(checkpoint)
+        found = Wav2Vec2Config.from_pretrained(checkpoint, local_files_only=True)
         classifies = "Wav2Vec2ForSequenceClassification" in (found.architectures or [])
         if classifies and list(found.id2label.values()) != list(labels):
             raise Tap2keyError(
@@ -178,7 +178,8 @@ def _from_checkpoint(
                 f"({len(found.id2label)} of them); start from a checkpoint with these "
                 f"{len(labels)} or without a classifier"
             )
-        settings = {**names, **shape}
+        # A compute node without a network would try for a minute, in every job.
+        settings = {**names, **shape, "local_files_only": True}
         if aligned_channels is not None:
             return _aligned(checkpoint, settings, aligned_channels)
         return Wav2Vec2ForSequenceClassification.from_pretrained(checkpoint, **settings)
@@ -186,7 +187,7 @@ def _from_checkpoint(
         advice = (
             "it is not a readable model folder"
             if Path(checkpoint).is_dir()
-            else "give a folder, or fetch it once on a machine with a network"
+            else "fetch it where there is a network (python -m tap2key fetch), or give a folder"
         )
         reason = str(error).splitlines()[0]
         raise Tap2keyError(f"model.checkpoint {checkpoint}: {reason}; {advice}") from None

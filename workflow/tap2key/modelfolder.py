@@ -72,5 +72,4 @@ def read_about(folder: Path, allow_other_version: bool = False) -> dict[str, Any
 
 def encoding_of(about: dict[str, Any]) -> Encoding:
     """The encoding that a model was trained on."""
-    crop = about["encoding"]["crop_ms"]
-    return Encoding(**{**about["encoding"], "crop_ms": None if crop is None else tuple(crop)})
+    return Encoding.told(about["encoding"])

@@ -29,12 +29,14 @@ HEARD_OF_CLEAREST = 0.25
 @dataclass(frozen=True)
 class Onset:
     """`sample` counts from the section's start; `peak` is the loudest high-passed sample (full
-    scale 1.0); `channels` is how many microphones heard the tap.
+    scale 1.0); `channels` is how many microphones heard the tap; `threshold` is what the
+    high-passed signal had to exceed at the microphone that it reached first.
     """
 
     sample: int
     peak: float
     channels: int
+    threshold: float
 
 
 def pick_onset(section: np.ndarray) -> Onset:
@@ -56,8 +58,14 @@ def pick_onset(section: np.ndarray) -> Onset:
     heard = contrast >= HEARD_ABOVE_NOISE
     clear = heard & (contrast >= HEARD_OF_CLEAREST * contrast.max())
     if not clear.any():
-        return Onset(BEFORE, float(peak.max()), 0)
+        return Onset(BEFORE, float(peak.max()), 0, np.inf)
     threshold = np.minimum(ABOVE_NOISE * noise, NEVER_ABOVE_PEAK * peak)
     threshold = np.maximum(threshold, SHARE_OF_PEAK * peak)
     arrivals = (part > threshold[:, None]).argmax(axis=1)
-    return Onset(first + int(arrivals[clear].min()), float(peak.max()), int(heard.sum()))
+    nearest = np.flatnonzero(clear)[arrivals[clear].argmin()]
+    return Onset(
+        first + int(arrivals[nearest]),
+        float(peak.max()),
+        int(heard.sum()),
+        float(threshold[nearest]),
+    )

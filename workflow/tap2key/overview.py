@@ -8,11 +8,12 @@ from pathlib import Path
 from tap2key.files import atomic_folder, read_tsv
 from tap2key.provenance import write_provenance
 from tap2key.segment import RECORDINGS_NAME
+from tap2key.study import read_manifest
 from tap2key.tables import write_table
 
 LEFT_OUT_COLUMNS = ("participant", "session", "recording", "reason")
 COUNTED = ("taps", "touches", "matched", "unmatched_taps", "unmatched_touches")
-ALSO_COUNTED = ("overlapping_taps", "taps_cut_off", "none_dropped")
+ALSO_COUNTED = ("unverified", "overlapping_taps", "taps_cut_off", "none_dropped")
 OVERVIEW_COLUMNS = (
     *("participant", "session", "recordings", "left_out", "minutes"),
     *COUNTED,
@@ -28,17 +29,23 @@ AUDIT_COLUMNS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the stage's command line."""
+    # Not every session's folder: a study's thousands are more than a command line may hold.
     parser.add_argument(
-        "--taps", type=Path, nargs="+", required=True, help="taps folders of all sessions"
+        "--manifest", type=Path, required=True, help="the study's results/study.tsv"
     )
+    parser.add_argument("--participants", nargs="+", required=True, help="whose sessions")
+    parser.add_argument("--taps", type=Path, required=True, help="folder of all taps: results/taps")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
 
 
 def main(args: argparse.Namespace) -> None:
     """Write the tables study, recordings and left_out."""
-    audits = [
-        row for folder in args.taps for row in read_tsv(folder / RECORDINGS_NAME, LEFT_OUT_COLUMNS)
-    ]
+    wanted = set(args.participants)
+    sessions = dict.fromkeys(
+        (r.participant, r.session) for r in read_manifest(args.manifest) if r.participant in wanted
+    )
+    files = [args.taps / person / session / RECORDINGS_NAME for person, session in sessions]
+    audits = [row for path in files for row in read_tsv(path, LEFT_OUT_COLUMNS)]
     left_out = [row for row in audits if row["status"] != "ok"]
     with atomic_folder(args.output) as temporary:
         write_table(
@@ -47,8 +54,8 @@ def main(args: argparse.Namespace) -> None:
             OVERVIEW_COLUMNS,
             "The study",
             "Participants, sessions and recordings. Matched taps carry a key; unmatched taps have "
-            "no touch near them, unmatched touches no tap. Taps too near a recording's end are cut "
-            "off and not used.",
+            "no touch near them, unmatched touches no tap. Unverified labels were paired by order "
+            "and may be shifted. Taps too near a recording's end are cut off and not used.",
         )
         write_table(
             temporary / "recordings",
@@ -66,9 +73,7 @@ def main(args: argparse.Namespace) -> None:
             f"{len(left_out)} of {len(audits)} recordings left out",
             "Nothing of these is used in any experiment.",
         )
-        write_provenance(
-            temporary, "tap2key.overview", {}, [f / RECORDINGS_NAME for f in args.taps], ()
-        )
+        write_provenance(temporary, "tap2key.overview", {}, files, ())
     print(f"{args.output}: {len(audits)} recordings, {len(left_out)} left out", file=sys.stderr)
 
 

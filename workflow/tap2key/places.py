@@ -13,6 +13,10 @@ FEWEST_TAPS_FOR_ELLIPSE = 3
 MOST_OUTSIDE = 0.5
 # Two rows or columns of keys.
 NEIGHBOURHOOD_MM = 40.0
+LOCATION = (
+    *("location_error_median_mm", "location_error_p90_mm"),
+    *("centre_error_median_mm", "centre_error_p90_mm", "located"),
+)
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,18 @@ def places_of(keyboard: Keyboard, labels: Sequence[str]) -> Places:
             f"the keyboard has no key {', '.join(map(repr, missing))}; give the keyboard that the "
             "taps were labelled with (--keyboard)"
         )
-    # The sensor's x grows to the left and its y towards the user.
-    seen = -keyboard.centres * MM_PER_UNIT
+    seen = seen_from_the_table(keyboard.centres)
     parts = {x: seen[keyboard.centre_labels == keyboard.labels.index(x)] for x in labels}
     centres = np.array(
         [np.full(2, np.nan) if x == OUTSIDE else parts[x].mean(axis=0) for x in labels]
     )
     return Places(tuple(labels), centres, parts)
+
+
+def seen_from_the_table(units: np.ndarray) -> np.ndarray:
+    """The sensor's x, y in 0.1 mm as mm to the right and away from the user: [n, 2] → [n, 2]."""
+    # The sensor's x grows to the left and its y towards the user.
+    return -units * MM_PER_UNIT
 
 
 def expected_places(probabilities: np.ndarray, places: Places) -> np.ndarray:
@@ -119,3 +128,35 @@ def error_ellipses(truth: np.ndarray, expected: np.ndarray, places: Places) -> d
 def errors_mm(truth: np.ndarray, expected: np.ndarray, places: Places) -> np.ndarray:
     """Distances of expected places from the true keys' centres, NaN where there is none: [n]."""
     return np.linalg.norm(expected - places.centres[truth], axis=1)
+
+
+def location_scores(
+    truth: np.ndarray, probabilities: np.ndarray, touched: np.ndarray, places: Places
+) -> dict[str, float | None]:
+    """How far expected places are from where the finger was, over the taps on a key.
+
+    `location_error_…` is from the touch sensor's reading: where the finger truly came down, to the
+    sensor's own error. `centre_error_…` is from the true key's centre: it is 0 where the key is
+    certain and right, however far from the centre the finger was. `located` is the share of the
+    taps that have an expected place; the errors are of these, None where there is none.
+
+    Args:
+        truth: [taps], indices of labels.
+        probabilities: [taps, labels].
+        touched: [taps, 2], the sensor's x, y in 0.1 mm.
+        places: where the labels are.
+    """
+    on_key = ~np.isnan(places.centres[truth, 0])
+    expected = expected_places(probabilities, places)[on_key]
+    place_known = ~np.isnan(expected[:, 0])
+    from_touch = np.linalg.norm(expected - seen_from_the_table(touched[on_key]), axis=1)
+    from_centre = errors_mm(truth[on_key], expected, places)
+    found: dict[str, float | None] = dict.fromkeys(LOCATION)
+    if on_key.any():
+        found["located"] = float(place_known.mean())
+    for name, errors in (("location", from_touch), ("centre", from_centre)):
+        if place_known.any():
+            median, p90 = np.percentile(errors[place_known], [50, 90])
+            found[f"{name}_error_median_mm"] = float(median)
+            found[f"{name}_error_p90_mm"] = float(p90)
+    return found

@@ -15,6 +15,7 @@ from tap2key.study import (
     NEONODE,
     Recording,
     check_names,
+    in_order,
     names_in_folder,
     read_manifest,
     scan_study,
@@ -105,17 +106,7 @@ class Plan:
         if split == "random":
             return {"random": FoldPlan(everybody, everybody, ("--random",))}
         if split == "given":
-            train, test = (
-                tuple(choose(self.participants, settings["given"][side], f"given.{side}"))
-                for side in ("train", "test")
-            )
-            both = sorted(set(train) & set(test))
-            if both:
-                raise Tap2keyError(
-                    f"config: experiments.{experiment}.given: {', '.join(both)} both in train and "
-                    "in test; name everybody once"
-                )
-            return {"given": FoldPlan(train, test, ("--held-out", *test))}
+            return {"given": self._given_fold(experiment, settings["given"])}
         if split == "leave_one_session_out":
             return {
                 f"{person}~{session}": FoldPlan(
@@ -131,6 +122,29 @@ class Plan:
             for person in self.tested_people
         }
 
+    def _given_fold(self, experiment: str, given: Mapping[str, list[str]]) -> FoldPlan:
+        where = f"experiments.{experiment}.given"
+        train, test = (
+            tuple(choose(self.participants, self._named(given[side]), f"{where}.{side}"))
+            for side in ("train", "test")
+        )
+        both = sorted(set(train) & set(test))
+        if both:
+            raise Tap2keyError(
+                f"config: {where}: {', '.join(both)} both in train and in test; name everybody once"
+            )
+        return FoldPlan(train, test, ("--held-out", *test))
+
+    def _named(self, entries: Iterable[str]) -> list[str]:
+        """The participants that a list names, one by one or by a root folder of the study."""
+        roots, found = study_roots(self.config), []
+        for entry in entries:
+            if len(roots) > 1 and Path(entry) in roots:
+                found += [r.participant for r in self.recordings if r.path.is_relative_to(entry)]
+            else:
+                found.append(entry)
+        return found
+
     @cached_property
     def encodings(self) -> dict[str, dict[str, Any]]:
         """Settings of every encoding that a selected experiment needs, by name."""
@@ -142,6 +156,15 @@ class Plan:
     def of_kind(self, forests: bool) -> list[str]:
         """Names of the experiments that are baselines, or of those that are not."""
         return [n for n, s in self.experiments.items() if (s["kind"] in FOREST_KINDS) == forests]
+
+    @property
+    def candidates(self) -> list[str]:
+        """The experiments among which validation scores choose: Wav2Vec2, participants held out."""
+        return [
+            name
+            for name, settings in self.experiments.items()
+            if settings["kind"] == "wav2vec2" and settings["split"] == "leave_one_participant_out"
+        ]
 
     def taps_of(self, participant: str) -> list[str]:
         """The taps folders of a participant's sessions."""
@@ -247,8 +270,17 @@ def make_plan(raw: Mapping[str, Any], main_process: bool) -> Plan:
         write_manifest(manifest, everything)
     else:
         everything = read_manifest(manifest)
+    return plan_of(config, everything)
+
+
+def plan_of(config: Mapping[str, Any], everything: Iterable[Recording]) -> Plan:
+    """The run of a complete configuration over these recordings.
+
+    Raises:
+        Tap2keyError: a selection that cannot be run.
+    """
     wanted = selected(config["select_participants"])
-    plan = Plan(config, tuple(select_participants(everything, wanted)))
+    plan = Plan(dict(config), tuple(select_participants(list(everything), wanted)))
     if len(plan.participants) < FEWEST_PARTICIPANTS:
         raise Tap2keyError(
             f"the study has one participant ({plan.participants[0]}), too few to hold one out; "
@@ -262,10 +294,27 @@ def find_recordings(config: Mapping[str, Any]) -> list[Recording]:
     if config["simulate"] is not None:
         study = Path(simulated_study(config["results"].rstrip("/")))
         return planned_recordings(study, plan_study(config["simulate"]), config["layout"])
-    if config["study"] is None:
+    roots, table = study_roots(config), config["study_table"]
+    if not roots:
         raise Tap2keyError("config: neither study nor simulate is set; set study to a folder")
-    table = config["study_table"]
-    return scan_study(Path(config["study"]), config["layout"], Path(table) if table else None)
+    for root in roots:
+        if any(root.is_relative_to(other) for other in roots if other != root):
+            raise Tap2keyError(f"config: study: {root} lies inside another root; leave it out")
+    if len(roots) > 1 and table:
+        raise Tap2keyError("config: study_table is for one root; put a study.tsv into each instead")
+    found = [
+        recording
+        for root in roots
+        for recording in scan_study(root, config["layout"], Path(table) if table else None)
+    ]
+    check_names(found)
+    return sorted(found, key=in_order)
+
+
+def study_roots(config: Mapping[str, Any]) -> list[Path]:
+    """The study's root folders: one, several or, where nothing is read, none."""
+    named = config["study"]
+    return [Path(root) for root in ([named] if isinstance(named, str) else named or [])]
 
 
 def planned_recordings(
@@ -301,47 +350,7 @@ def encoding_name(settings: Mapping[str, Any]) -> str:
         name += f"-crop{before:g}to{after:g}"
     if settings["highpass_hz"] is not None:
         name += f"-highpass{settings['highpass_hz']:g}"
-    return name
-
-
-def encoding_options(settings: Mapping[str, Any]) -> list[str]:
-    """The encode stage's arguments for an encoding."""
-    options = ["--representation", settings["representation"]]
-    options += ["--sample-rate", str(settings["sample_rate"])]
-    if settings["crop_ms"] is not None:
-        options += ["--crop-ms", *(f"{value:g}" for value in settings["crop_ms"])]
-    if settings["highpass_hz"] is not None:
-        options += ["--highpass-hz", f"{settings['highpass_hz']:g}"]
-    return options
-
-
-def segment_options(settings: Mapping[str, Any]) -> list[str]:
-    """The segment stage's arguments."""
-    options = ["--selectivity", f"{settings['selectivity_s']:g}", "--none", settings["none"]]
-    if settings["latency_s"] is not None:
-        options += ["--latency", f"{settings['latency_s']:g}"]
-    if settings["peak_height"] is not None:
-        options += ["--peak-height", f"{settings['peak_height']:g}"]
-    return [*options, *(["--strict"] if settings["strict"] else [])]
-
-
-def launch_options(settings: Mapping[str, Any]) -> list[str]:
-    """The launch stage's arguments."""
-    numbers = [f"--{name} {settings[name]}" for name in ("nodes", "processes")]
-    return [*" ".join(numbers).split(), *(["--gpu"] if settings["gpu"] else [])]
-
-
-def launch_resources(settings: Mapping[str, Any]) -> dict[str, int | str]:
-    """The nodes and GPUs that one training job asks for."""
-    nodes = settings["nodes"]
-    asked: dict[str, int | str] = {"nodes": nodes}
-    if settings["gpu"]:
-        asked["gpu"] = nodes * settings["processes"]
-    if nodes > 1:
-        asked |= {"mpi": "srun", "tasks": nodes}
-        # Otherwise the executor would ask for one task per GPU and node.
-        asked |= {"tasks_per_gpu": 0} if settings["gpu"] else {}
-    return asked
+    return name + ("-white" if settings["whiten"] else "")
 
 
 def is_on_hub(checkpoint: str | None) -> bool:

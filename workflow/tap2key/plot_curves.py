@@ -53,24 +53,32 @@ def draw_learning(
     save_picture(figure, stem)
 
 
-def draw_comparison(stem: Path, scores: Mapping[str, Sequence[float]], note: str) -> None:
-    """Draw each experiment's participants as dots, their mean as a line.
+def draw_comparison(
+    stem: Path,
+    scores: Mapping[str, Sequence[float]],
+    intervals: Mapping[str, tuple[float, float]],
+    note: str,
+) -> None:
+    """Draw each experiment's participants as dots, their mean as a line, its interval as a bar.
 
     Args:
         stem: path without ending; `.png` and `.pdf` are written.
         scores: by experiment, one score from 0 to 1 for each participant.
+        intervals: by experiment, low and high of the mean.
         note: what the score is.
     """
-    figure, axes = plt.subplots(figsize=(10, 1.3 + 0.55 * len(scores)), layout="constrained")
-    for row, values in enumerate(scores.values()):
-        spread = (np.arange(len(values)) % 5 - 2) * 0.06
-        axes.plot(
-            values, row + spread, "o", color=CALM, alpha=0.75, markersize=7, markeredgecolor="white"
-        )
+    figure, axes = plt.subplots(figsize=(10, 1.5 + 0.55 * len(scores)), layout="constrained")
+    for row, (name, values) in enumerate(scores.items()):
+        low, high = intervals[name]
         mean = float(np.mean(values))
-        axes.plot([mean, mean], [row - 0.32, row + 0.32], color=STRONG, linewidth=2.5)
+        axes.barh(row, high - low, 0.62, left=low, color=STRONG, alpha=0.3, edgecolor=STRONG)
+        axes.plot([mean, mean], [row - 0.38, row + 0.38], color=STRONG, linewidth=2.5)
+        spread = (np.arange(len(values)) % 5 - 2) * 0.08
+        axes.plot(
+            values, row + spread, "o", color=CALM, alpha=0.7, markersize=5, markeredgecolor="white"
+        )
         axes.annotate(
-            f"{mean:.3f}",
+            f"{mean:.3f}  ({low:.3f}–{high:.3f})",
             (1, row),
             xytext=(8, 0),
             xycoords=axes.get_yaxis_transform(),
@@ -81,7 +89,13 @@ def draw_comparison(stem: Path, scores: Mapping[str, Sequence[float]], note: str
     axes.set_yticks(range(len(scores)), list(scores), fontsize=11)
     axes.set(xlim=(-0.02, 1.02), ylim=(len(scores) - 0.5, -0.5), xlabel=note)
     axes.grid(axis="x", color="0.9")
-    axes.set_title("Participants (dots), their mean (line, and number at the right)", fontsize=12)
+    axes.set_axisbelow(True)
+    figure.suptitle(
+        "Participants (dots), their mean (line) and its 95 % interval (bar, in brackets)",
+        x=0.01,
+        ha="left",
+        fontsize=12,
+    )
     save_picture(figure, stem)
 
 

@@ -1,5 +1,6 @@
 """What all pictures share: fonts, colours, and files that are small and alike every time."""
 
+import math
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -9,7 +10,7 @@ from PIL import Image
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, to_rgb
 from matplotlib.figure import Figure
 
 from tap2key.files import atomic_file
@@ -55,11 +56,41 @@ def save_picture(figure: Figure, stem: Path) -> None:
 
     The same figure gives the same bytes.
     """
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
-    with Image.open(buffer) as image, atomic_file(stem.with_name(f"{stem.name}.png")) as temporary:
-        few = image.convert("RGB").quantize(PALETTE_COLOURS, dither=Image.Dither.NONE)
-        few.save(temporary, optimize=True)
+    with _drawn(figure) as image:
+        _save_few_colours(image, stem)
     with atomic_file(stem.with_name(f"{stem.name}.pdf")) as temporary:
         figure.savefig(temporary, metadata={"CreationDate": None})
     plt.close(figure)
+
+
+def save_png(figure: Figure, stem: Path) -> None:
+    """Write only `stem`.png, likewise; close the figure."""
+    with _drawn(figure) as image:
+        _save_few_colours(image, stem)
+    plt.close(figure)
+
+
+def save_in_colours(figure: Figure, stem: Path, colours: Sequence[str]) -> None:
+    """Write `stem`.png in nothing but the given colours; close the figure."""
+    palette = Image.new("P", (1, 1))
+    # Up to 16 entries would be packed two to a byte, and repeats harder to find: larger files.
+    entries = [*colours] * math.ceil(17 / len(colours))
+    palette.putpalette([round(255 * part) for colour in entries for part in to_rgb(colour)])
+    with _drawn(figure) as image:
+        _save_png(image.quantize(palette=palette, dither=Image.Dither.NONE), stem)
+    plt.close(figure)
+
+
+def _drawn(figure: Figure) -> Image.Image:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    return Image.open(buffer).convert("RGB")
+
+
+def _save_png(image: Image.Image, stem: Path) -> None:
+    with atomic_file(stem.with_name(f"{stem.name}.png")) as temporary:
+        image.save(temporary, optimize=True)
+
+
+def _save_few_colours(image: Image.Image, stem: Path) -> None:
+    _save_png(image.quantize(PALETTE_COLOURS, dither=Image.Dither.NONE), stem)

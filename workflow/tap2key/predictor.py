@@ -44,17 +44,14 @@ class NetworkPredictor:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model = family.from_pretrained(folder).to(self.device).eval()
         self.extractor = AutoFeatureExtractor.from_pretrained(folder)
-        self.channels = encoding_of(about).channels
-        self.cut = cut_of(
-            encoding_of(about), about["length"], about["crop_ms"], about["max_duration_s"]
-        )
+        self.encoding = encoding_of(about)
+        self.cut = cut_of(self.encoding, about["length"], about["crop_ms"], about["max_duration_s"])
 
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
         """See `Predictor`."""
         parts = []
         for at in range(0, len(inputs), INPUTS_AT_ONCE):
-            flat = inputs[at : at + INPUTS_AT_ONCE]
-            windows = flat.reshape(len(flat), -1, self.channels).transpose(0, 2, 1)
+            windows = self.encoding.separated(inputs[at : at + INPUTS_AT_ONCE])
             batch = self.extractor(
                 list(self.cut(windows)),
                 sampling_rate=self.extractor.sampling_rate,

@@ -95,8 +95,14 @@ def _closure(module: str) -> set[str]:
         if name in found:
             continue
         found.add(name)
-        waiting += [n for n in _imports(_parsed(name)) if _source(n) is not None]
+        waiting += _imported(name)
     return found
+
+
+@cache
+def _imported(module: str) -> tuple[str, ...]:
+    """The modules of this package that a module imports."""
+    return tuple(name for name in _imports(_parsed(module)) if _source(name) is not None)
 
 
 def _imports(tree: ast.Module) -> Iterable[str]:

@@ -1,11 +1,14 @@
 """How the channels of a window become the model's input, at which rate and over which part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import gcd
+from typing import Any
 
 import numpy as np
 from scipy import signal
+
+from tap2key.whiten import whitened
 
 CHANNELS = 8
 WINDOW_RATE = 96_000
@@ -64,17 +67,37 @@ class Encoding:
         sample_rate: of the result, in Hz; at most 96,000.
         crop_ms: milliseconds kept before and after the onset; None keeps the whole window.
         highpass_hz: corner of a causal Butterworth high-pass before everything else; None for none.
+        whiten: whether what is kept is whitened, alike in all channels.
     """
 
     representation: str = "interleave"
     sample_rate: int = 16_000
     crop_ms: tuple[float, float] | None = None
     highpass_hz: float | None = None
+    whiten: bool = False
+
+    @classmethod
+    def told(cls, about: Mapping[str, Any]) -> "Encoding":
+        """The encoding that a dataset's or model's own JSON file tells of."""
+        told = {name: about[name] for name in cls.__dataclass_fields__}
+        crop = told["crop_ms"]
+        return cls(**{**told, "crop_ms": None if crop is None else tuple(crop)})
 
     @property
     def channels(self) -> int:
         """How many channels alternate in the result; the period of its frames."""
         return INTERLEAVED_CHANNELS.get(self.representation, 1)
+
+    @property
+    def stacked(self) -> bool:
+        """Whether the channels follow one another instead of alternating."""
+        return self.representation == "stack"
+
+    def separated(self, inputs: np.ndarray) -> np.ndarray:
+        """The channels that the encoding holds: [n, length] → [n, channels, frames], a view."""
+        if self.stacked:
+            return inputs.reshape(len(inputs), CHANNELS, -1)
+        return inputs.reshape(len(inputs), -1, self.channels).transpose(0, 2, 1)
 
     @property
     def onset_frame(self) -> int:
@@ -96,7 +119,9 @@ class Encoding:
 
 
 def encode_windows(windows: np.ndarray, encoding: Encoding) -> np.ndarray:
-    """Filter, resample, crop and represent windows: [n, 8, 8192] at 96 kHz → [n, length] float32.
+    """Filter, resample, crop, whiten, represent windows: [n, 8, 8192] at 96 kHz → [n, length].
+
+    The result is float32.
 
     Resampling is polyphase with an anti-aliasing filter (`scipy.signal.resample_poly`), so 96 to
     16 kHz turns 8192 samples into 1366.
@@ -109,7 +134,10 @@ def encode_windows(windows: np.ndarray, encoding: Encoding) -> np.ndarray:
         windows = signal.resample_poly(
             windows, encoding.sample_rate // common, WINDOW_RATE // common, axis=-1
         )
-    represented = REPRESENTATIONS[encoding.representation](encoding.crop(windows))
+    windows = encoding.crop(windows)
+    if encoding.whiten:
+        windows = whitened(windows)
+    represented = REPRESENTATIONS[encoding.representation](windows)
     return np.ascontiguousarray(represented, dtype=np.float32)
 
 

@@ -8,15 +8,21 @@ from sklearn.metrics import precision_recall_fscore_support
 
 CALIBRATION_BINS = 15
 SPACE = "_"
+MEASURES = (
+    *("accuracy", "top_3_accuracy", "macro_f1", "macro_f1_space_merged", "weighted_f1"),
+    "calibration_error",
+)
 
 
 def scores(
-    truth: np.ndarray, probabilities: np.ndarray, labels: list[str], training_taps: dict[str, int]
+    truth: np.ndarray,
+    probabilities: np.ndarray,
+    labels: Sequence[str],
+    training_taps: dict[str, int],
 ) -> dict[str, Any]:
-    """Accuracy and F1 over all taps and per key.
+    """The measures over all taps, and precision, recall and F1 of each key.
 
-    Averages run over the keys that occur in `truth`; a key that training never saw counts as
-    missed and is listed.
+    A key that training never saw counts as missed and is listed.
 
     Args:
         truth: [n], indices into `labels`.
@@ -28,14 +34,9 @@ def scores(
     precision, recall, f1, support = precision_recall_fscore_support(
         truth, prediction, labels=range(len(labels)), zero_division=0
     )
-    names = np.array(labels)
-    merged = np.array([merged_space(label) for label in labels])
     return {
         "taps": len(truth),
-        **label_scores(names[truth], names[prediction]),
-        "macro_f1_space_merged": label_scores(merged[truth], merged[prediction])["macro_f1"],
-        "top_3_accuracy": top_accuracy(truth, probabilities, 3),
-        "calibration_error": calibration_error(truth, probabilities),
+        **measures(truth, probabilities, labels),
         "never_trained": [
             label
             for label, taps in zip(labels, support, strict=True)
@@ -51,6 +52,28 @@ def scores(
             for index, label in enumerate(labels)
         },
     }
+
+
+def measures(
+    truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]
+) -> dict[str, float]:
+    """All of `MEASURES`; averages run over the keys that occur in `truth`.
+
+    Args:
+        truth: [n], indices into `labels`.
+        probabilities: [n, labels].
+        labels: names of the keys.
+    """
+    prediction = probabilities.argmax(axis=1)
+    names = np.array(labels)
+    merged = np.array([merged_space(label) for label in labels])
+    found = {
+        **label_scores(names[truth], names[prediction]),
+        "macro_f1_space_merged": label_scores(merged[truth], merged[prediction])["macro_f1"],
+        "top_3_accuracy": top_accuracy(truth, probabilities, 3),
+        "calibration_error": calibration_error(truth, probabilities),
+    }
+    return {name: found[name] for name in MEASURES}
 
 
 def label_scores(truth: Sequence[str], prediction: Sequence[str]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tap2key.audio import SAMPLE_RATE, WINDOW, WINDOW_AFTER, WINDOW_BEFORE, AudioFile
+from tap2key.chosen import add_choice, chosen_recordings
 from tap2key.clock import Clock, estimate_clock, pinned_clock
 from tap2key.detect import find_taps
 from tap2key.errors import Tap2keyError
@@ -20,7 +21,7 @@ from tap2key.label import audit_numbers, labelled_rows
 from tap2key.match import match_in_order
 from tap2key.progress import progress
 from tap2key.provenance import write_provenance
-from tap2key.study import Recording, read_manifest, recordings_in
+from tap2key.study import Recording
 from tap2key.taps import TAPS_NAME, WINDOWS_NAME, WindowWriter, write_taps
 from tap2key.touches import Touches, read_touches
 
@@ -45,6 +46,7 @@ RECORDING_COLUMNS = (
     "residual_median_ms",
     "residual_p95_ms",
     "boundary_share",
+    "unverified",
     "overlapping_taps",
     "taps_cut_off",
     "none_dropped",
@@ -182,7 +184,7 @@ def segment_session(
         The rows of `recordings.tsv`.
     """
     output.mkdir(parents=True, exist_ok=True)
-    touches = _touches_of(recordings)
+    touches = touches_of(recordings)
     rows: list[dict] = []
     audits: list[dict] = []
     with (
@@ -206,10 +208,13 @@ def segment_session(
     return audits
 
 
-def _touches_of(
+def touches_of(
     recordings: Sequence[Recording],
 ) -> dict[tuple[Path, ...], Touches | Tap2keyError]:
-    """Each set of touch files is read once, however many recordings share it."""
+    """The touches of each set of touch files, or why they could not be read.
+
+    Each set is read once, however many recordings share it.
+    """
     found: dict[tuple[Path, ...], Touches | Tap2keyError] = {}
     for files in {recording.touch_files for recording in recordings}:
         try:
@@ -228,16 +233,15 @@ def _write_windows(writer: WindowWriter, segmented: Segmented) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of `python -m tap2key segment`."""
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--manifest", type=Path, help="the study's results/study.tsv")
-    where.add_argument("--dir", type=Path, help="by hand: a session's folder")
-    parser.add_argument("--participant", help="with --manifest: whose session")
-    parser.add_argument("--session", help="with --manifest: which session")
-    parser.add_argument(
-        "--idx", type=int, help="with --dir: only the recording of this number, from 0, by time"
-    )
-    parser.add_argument("--keyboard", type=Path, default=KEYBOARD, help="label,x,y of every key")
+    add_choice(parser)
+    add_settings(parser)
     parser.add_argument("--output", type=Path, required=True, help="folder for taps and windows")
+    parser.add_argument("--threads", type=int, default=1, help="recordings at a time")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that `settings_from` reads, and the keyboard."""
+    parser.add_argument("--keyboard", type=Path, default=KEYBOARD, help="label,x,y of every key")
     parser.add_argument(
         "--selectivity",
         type=float,
@@ -268,21 +272,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="a recording that must be left out is an error"
     )
-    parser.add_argument("--threads", type=int, default=1, help="recordings at a time")
 
 
-def main(args: argparse.Namespace) -> None:
-    """Segment one session from the command line."""
+def settings_from(args: argparse.Namespace) -> Settings:
+    """What the user chose on the command line.
+
+    Raises:
+        Tap2keyError: a value cannot be used.
+    """
     if args.selectivity <= 0:
         raise Tap2keyError(f"--selectivity is {args.selectivity}; give seconds above 0")
-    recordings = _chosen(args)
-    settings = Settings(
+    return Settings(
         selectivity_s=args.selectivity,
         latency_s=args.latency,
         peak_height=args.peak_height,
         keep_none=args.none == "keep",
         strict=args.strict,
     )
+
+
+def main(args: argparse.Namespace) -> None:
+    """Segment one session from the command line."""
+    settings = settings_from(args)
+    recordings = chosen_recordings(args)
     audits = segment_session(
         recordings, load_keyboard(args.keyboard), settings, args.output, args.threads
     )
@@ -302,28 +314,3 @@ def main(args: argparse.Namespace) -> None:
         f"{len(used)} of {len(audits)} recordings used",
         file=sys.stderr,
     )
-
-
-def _chosen(args: argparse.Namespace) -> list[Recording]:
-    if args.dir is not None:
-        recordings = recordings_in(args.dir, args.participant, args.session)
-        if args.idx is None:
-            return recordings
-        if not 0 <= args.idx < len(recordings):
-            raise Tap2keyError(
-                f"--idx {args.idx}: {args.dir} has recordings 0 to {len(recordings) - 1}"
-            )
-        return [recordings[args.idx]]
-    if args.participant is None or args.session is None or args.idx is not None:
-        raise Tap2keyError("--manifest needs --participant and --session; --idx goes with --dir")
-    recordings = [
-        r
-        for r in read_manifest(args.manifest)
-        if r.participant == args.participant and r.session == args.session
-    ]
-    if not recordings:
-        raise Tap2keyError(
-            f"{args.manifest}: no recording of participant {args.participant!r} in session "
-            f"{args.session!r}"
-        )
-    return recordings

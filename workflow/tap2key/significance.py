@@ -1,29 +1,37 @@
 """What a difference between experiments is worth, with participants as the unit."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import wilcoxon
+from scipy.stats import PermutationMethod, wilcoxon
 
 RESAMPLES = 10_000
 LEVEL = 0.95
 # With fewer, even a difference of one sign in everybody has an exact two-sided p above 0.05 (2⁻⁴).
 FEWEST_FOR_SIGNIFICANCE = 6
+# All 2ⁿ signs are tried up to here, exact with ties too; above, SciPy's exact distribution, or its
+# approximation where two differences are equal.
+MOST_TO_PERMUTE = 16
+# Differences of equal scores differ by rounding.
+DECIMALS = 12
 
 
 @dataclass(frozen=True)
 class PairedTest:
     """Two experiments compared over the participants that both have.
 
-    `p` and `p_holm` are None where no test can be made.
+    `low` and `high` are the bootstrap interval of the mean difference, `first` less `second`.
+    Numbers are None where there is nothing to compare, `p` and `p_holm` where no test can be made.
     """
 
     first: str
     second: str
     participants: int
-    mean_difference: float
+    mean_difference: float | None
+    low: float | None
+    high: float | None
     p: float | None
     p_holm: float | None
     verdict: str
@@ -42,11 +50,12 @@ def bootstrap_interval(scores: Sequence[float], seed: int = 0) -> tuple[float, f
     return float(low), float(high)
 
 
-def paired_tests(scores: Mapping[str, Mapping[str, float]]) -> list[PairedTest]:
+def paired_tests(scores: Mapping[str, Mapping[Hashable, float]]) -> list[PairedTest]:
     """Wilcoxon's exact signed-rank test of every pair of experiments, with Holm's correction.
 
     Args:
-        scores: by experiment, each participant's score.
+        scores: by experiment, each participant's score. Only keys that two experiments share are
+            compared, so a key names the participant and all that must be alike.
     """
     raw = [_paired(first, second, scores) for first, second in combinations(scores, 2)]
     tested = [test for test in raw if test.p is not None]
@@ -67,26 +76,30 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
-def _paired(first: str, second: str, scores: Mapping[str, Mapping[str, float]]) -> PairedTest:
-    both = sorted(set(scores[first]) & set(scores[second]))
-    differences = np.array([scores[first][p] - scores[second][p] for p in both])
-    average = float(differences.mean()) if len(both) else float("nan")
+def _paired(first: str, second: str, scores: Mapping[str, Mapping[Hashable, float]]) -> PairedTest:
+    both = [key for key in scores[first] if key in scores[second]]
+    differences = np.round([scores[first][key] - scores[second][key] for key in both], DECIMALS)
+    if not both:
+        return PairedTest(first, second, 0, None, None, None, None, None, "")
     p = None
     if len(both) >= FEWEST_FOR_SIGNIFICANCE and differences.any():
-        p = float(wilcoxon(differences, method="exact" if differences.all() else "auto").pvalue)
-    return PairedTest(first, second, len(both), average, p, None, "")
+        few = len(both) <= MOST_TO_PERMUTE
+        method = PermutationMethod(n_resamples=np.inf) if few else "auto"
+        p = float(wilcoxon(differences, method=method).pvalue)
+    mean, interval = float(differences.mean()), bootstrap_interval(differences)
+    return PairedTest(first, second, len(both), mean, *interval, p, None, "")
 
 
 def _judged(test: PairedTest, p_holm: float | None) -> PairedTest:
-    if test.participants < FEWEST_FOR_SIGNIFICANCE:
+    if not test.participants:
+        verdict = "not compared: nobody was tested in the same way by both"
+    elif test.participants < FEWEST_FOR_SIGNIFICANCE:
         verdict = (
-            f"no significance can be had with {test.participants} participants "
-            f"(at least {FEWEST_FOR_SIGNIFICANCE} are needed)"
+            f"no significance can be had with {test.participants} participants, "
+            f"{FEWEST_FOR_SIGNIFICANCE} are needed"
         )
     elif p_holm is None:
         verdict = "no difference in any participant"
     else:
         verdict = "significant" if p_holm < 1 - LEVEL else "not significant"
-    return PairedTest(
-        test.first, test.second, test.participants, test.mean_difference, test.p, p_holm, verdict
-    )
+    return replace(test, p_holm=p_holm, verdict=verdict)

@@ -162,7 +162,12 @@ def scan_study(study: Path, layout: str, table: Path | None = None) -> list[Reco
             "set study in the config or --config study=FOLDER"
         )
     check_names(recordings)
-    return sorted(recordings, key=lambda r: (r.participant, r.session, r.start, r.recording))
+    return sorted(recordings, key=in_order)
+
+
+def in_order(recording: Recording) -> tuple:
+    """What recordings are sorted by."""
+    return recording.participant, recording.session, recording.start, recording.recording
 
 
 def names_in_folder(layout: str, relative: str) -> dict[str, str]:

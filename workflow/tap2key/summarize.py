@@ -2,29 +2,36 @@
 
 import argparse
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from tap2key.class_counts import NOTE as CLASS_COUNTS_NOTE
+from tap2key.class_counts import class_count_rows
 from tap2key.config import SHIPPED_KEYBOARD
-from tap2key.confusion import read_confusion
+from tap2key.confusion import confusion_counts
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder, read_json, write_json
-from tap2key.findings import read_predictions, write_findings
+from tap2key.findings import write_findings
 from tap2key.keyboard import load_keyboard
-from tap2key.places import places_of
-from tap2key.provenance import write_provenance
-from tap2key.scores import label_scores
+from tap2key.places import LOCATION, Places, location_scores, places_of
+from tap2key.predictions import Predictions, read_predictions, together
+from tap2key.provenance import digest, write_provenance
+from tap2key.scores import MEASURES, measures
 from tap2key.tables import write_table
 
-COLUMNS = (
-    *("participant", "taps", "seeds"),
-    *("accuracy", "macro_f1", "weighted_f1", "macro_f1_sd_over_seeds"),
+SCORES = (*MEASURES, *LOCATION)
+COLUMNS = ("participant", "taps", "seeds", *SCORES, "macro_f1_sd_over_seeds")
+NOTE = (
+    "A participant's score is the mean over seeds; the last row is the mean over participants. "
+    "Macro-F1 weights all keys alike; space merged takes the six parts of the space bar as one "
+    "key. Top 3: the key is among the three likeliest. Calibration error is expected calibration "
+    "error: how far confidence is from the share that is right. Errors in mm are of the expected "
+    "place among the key centres, on keys: location error from the touch sensor's reading, centre "
+    "error from the true key's centre; located is the share of taps that have an expected place."
 )
-SCORES = ("accuracy", "macro_f1", "weighted_f1")
+# The mean's sd over seeds is that of the participants' mean, not the mean of their sds.
+MEAN = "mean"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,23 +42,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for the summary")
     parser.add_argument(
+        "--folds", type=Path, nargs="*", default=[], help="the folds of these evaluations, in order"
+    )
+    parser.add_argument(
         "--keyboard", type=Path, default=SHIPPED_KEYBOARD, help="key centres, for the keyboard map"
     )
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write participants.tsv, and of all participants together what evaluate writes of each."""
+    """Write participants.tsv, and of all participants together what evaluate writes of each.
+
+    Given the folds, also class_counts.tsv.
+    """
     metrics = [read_json(folder / "metrics.json") for folder in args.evaluations]
     held_out = all(m["held_out"] for m in metrics)
-    rows = participant_rows(
-        [
-            (m["seed"], pq.read_table(folder / "predictions.parquet"))
-            for folder, m in zip(args.evaluations, metrics, strict=True)
-        ]
-    )
-    counts, labels = pooled_confusion(args.evaluations)
     predictions = [read_predictions(f / "predictions.parquet") for f in args.evaluations]
-    truth, probabilities = (np.concatenate([p[at] for p in predictions]) for at in (0, 1))
+    labels = predictions[0].labels
+    for folder, found in zip(args.evaluations, predictions, strict=True):
+        if found.labels != labels:
+            raise Tap2keyError(
+                f"{folder}: has other keys than {args.evaluations[0]}; evaluate anew"
+            )
+    places = places_of(load_keyboard(args.keyboard), labels)
+    rows = participant_rows([m["seed"] for m in metrics], predictions, places)
+    pooled = together(predictions)
     average = rows[-1]
     who = "held-out participants" if held_out else "participants, none of them held out"
     with atomic_folder(args.output) as temporary:
@@ -59,18 +73,32 @@ def main(args: argparse.Namespace) -> None:
             temporary / "participants",
             [formatted(row) for row in rows],
             COLUMNS,
-            f"{args.experiment}: participants",
-            f"Scores of {who}, averaged over seeds, then their mean.",
+            f"{args.experiment}: {who}",
+            NOTE,
         )
         write_json(
-            temporary / "summary.json", {"experiment": args.experiment, "held_out": held_out}
+            temporary / "summary.json",
+            {"experiment": args.experiment, "held_out": held_out, "tested_taps": tested(pooled)},
         )
+        if args.folds:
+            counts = [
+                row
+                for fold, of_fold in zip(args.folds, metrics, strict=True)
+                for row in class_count_rows(fold, of_fold)
+            ]
+            write_table(
+                temporary / "class_counts",
+                counts,
+                ("fold", "seed", "side", "taps", *labels),
+                f"{args.experiment}: taps of each key",
+                CLASS_COUNTS_NOTE,
+            )
         write_findings(
             temporary,
-            counts,
-            truth,
-            probabilities,
-            places_of(load_keyboard(args.keyboard), labels),
+            confusion_counts(pooled.truth, pooled.prediction, len(labels)),
+            pooled.truth,
+            pooled.probabilities,
+            places,
             f"{args.experiment}: {len(rows) - 1} {who}, "
             f"mean accuracy {average['accuracy']:.3f}, mean macro-F1 {average['macro_f1']:.3f}",
         )
@@ -84,44 +112,77 @@ def main(args: argparse.Namespace) -> None:
     print(f"{args.output}: {len(rows) - 1} {who}", file=sys.stderr)
 
 
-def participant_rows(evaluations: list[tuple[int, pa.Table]]) -> list[dict]:
+def participant_rows(
+    seeds: Sequence[int], evaluations: Sequence[Predictions], places: Places
+) -> list[dict]:
     """One row per participant, averaged over seeds, then the mean over participants.
 
+    A participant whose taps are spread over several folds is scored on all of them together.
+
     Args:
-        evaluations: the seed and the predictions of each. A participant whose taps are spread over
-            several folds is scored on all of them together.
+        seeds: of each evaluation.
+        evaluations: in the same order.
+        places: where the labels are.
     """
-    runs: dict[str, dict[int, list[tuple[str, str]]]] = {}
-    for seed, table in evaluations:
-        columns = (table[name].to_pylist() for name in ("participant", "truth", "prediction"))
-        for participant, truth, prediction in zip(*columns, strict=True):
-            runs.setdefault(participant, {}).setdefault(seed, []).append((truth, prediction))
-    rows = []
+    runs: dict[str, dict[int, list[Predictions]]] = {}
+    for seed, found in zip(seeds, evaluations, strict=True):
+        for participant in dict.fromkeys(key[0] for key in found.identity):
+            runs.setdefault(participant, {}).setdefault(seed, []).append(found.of(participant))
+    rows, macro_f1 = [], []
     for participant, by_seed in sorted(runs.items()):
-        scored = [label_scores(*zip(*pairs, strict=True)) for pairs in by_seed.values()]
-        taps = len(next(iter(by_seed.values())))
-        row = {"participant": participant, "taps": taps, "seeds": len(scored)}
-        row.update({score: mean(run[score] for run in scored) for score in SCORES})
-        macro = [run["macro_f1"] for run in scored]
-        row["macro_f1_sd_over_seeds"] = stdev(macro) if len(macro) > 1 else None
-        rows.append(row)
-    average = {"participant": "mean", "taps": sum(row["taps"] for row in rows)}
-    average["seeds"] = max(row["seeds"] for row in rows)
-    average.update({score: mean(row[score] for row in rows) for score in SCORES})
+        pooled = {seed: together(parts) for seed, parts in by_seed.items()}
+        scored = [scored_taps(found, places) for found in pooled.values()]
+        macro_f1.append({s: run["macro_f1"] for s, run in zip(pooled, scored, strict=True)})
+        rows.append(
+            {
+                "participant": participant,
+                "taps": len(next(iter(pooled.values())).truth),
+                "seeds": len(scored),
+                **{name: mean_of_known(run[name] for run in scored) for name in SCORES},
+                "macro_f1_sd_over_seeds": spread([run["macro_f1"] for run in scored]),
+            }
+        )
+    common = set.intersection(*map(set, macro_f1))
+    average = {
+        "participant": MEAN,
+        "taps": sum(row["taps"] for row in rows),
+        "seeds": max(row["seeds"] for row in rows),
+        **{name: mean_of_known(row[name] for row in rows) for name in SCORES},
+        "macro_f1_sd_over_seeds": spread([mean(p[s] for p in macro_f1) for s in sorted(common)]),
+    }
     return [*rows, average]
 
 
-def pooled_confusion(evaluations: list[Path]) -> tuple[np.ndarray, list[str]]:
-    """The confusion counts of all evaluations together, and the keys."""
-    total, labels = read_confusion(evaluations[0] / "confusion.tsv")
-    for folder in evaluations[1:]:
-        counts, keys = read_confusion(folder / "confusion.tsv")
-        if keys != labels:
-            raise Tap2keyError(f"{folder}: has other keys than {evaluations[0]}; evaluate anew")
-        total = total + counts
-    return total, labels
+def scored_taps(found: Predictions, places: Places) -> dict[str, float | None]:
+    """All of `SCORES`."""
+    return {
+        **measures(found.truth, found.probabilities, found.labels),
+        **location_scores(found.truth, found.probabilities, found.touched, places),
+    }
+
+
+def tested(found: Predictions) -> dict[str, str]:
+    """By participant, a hash of which of their taps were scored."""
+    taps: dict[str, set[tuple]] = {}
+    for key in found.identity:
+        taps.setdefault(key[0], set()).add(key)
+    return {participant: digest(sorted(keys)) for participant, keys in sorted(taps.items())}
+
+
+def mean_of_known(values: Iterable[float | None]) -> float | None:
+    """The mean of those values that there are; None where there is none."""
+    known = [value for value in values if value is not None]
+    return mean(known) if known else None
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """The standard deviation; None of fewer than two values."""
+    return stdev(values) if len(values) > 1 else None
 
 
 def formatted(row: dict) -> dict:
-    """Scores with four decimals."""
-    return {key: f"{v:.4f}" if isinstance(v, float) else v for key, v in row.items()}
+    """Scores with four decimals, millimetres with two."""
+    return {
+        key: f"{value:.{2 if key.endswith('_mm') else 4}f}" if isinstance(value, float) else value
+        for key, value in row.items()
+    }

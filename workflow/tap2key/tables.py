@@ -68,11 +68,16 @@ def write_table(
     """
     rows = list(rows)
     write_tsv(stem.with_name(f"{stem.name}.tsv"), rows, columns)
-    head = "".join(f"<th>{escape(c.replace('_', ' '))}</th>" for c in columns)
+    head = "".join(f"<th>{escape(_heading(c))}</th>" for c in columns)
     body = "\n".join(f"<tr>{''.join(_cell(row.get(c)) for c in columns)}</tr>" for row in rows)
     page = PAGE.format(title=escape(title), note=escape(note), head=head, body=body)
     with atomic_file(stem.with_name(f"{stem.name}.html")) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def _heading(column: str) -> str:
+    # Keys such as `_1` are columns too.
+    return column if column.startswith("_") else column.replace("_", " ")
 
 
 def _cell(value: object) -> str:

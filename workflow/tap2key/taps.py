@@ -19,6 +19,10 @@ HASH_KEY = b"windows_blake2b"
 LABELS_KEY = b"keyboard_labels"
 HASHED_AT_ONCE = 256
 
+# How a tap came by its label: from a touch of its time; from the row of the same number in an older
+# script's table, which one missed tap shifts; or so, and found right against recording and touches.
+BY_TIME, BY_ORDER, VERIFIED = "time", "order", "verified"
+
 SCHEMA = pyarrow.schema(
     [
         ("participant", pyarrow.string()),
@@ -34,6 +38,8 @@ SCHEMA = pyarrow.schema(
         ("overlaps", pyarrow.bool_()),
         ("key_margin_mm", pyarrow.float64()),
         ("peak", pyarrow.float64()),
+        ("pairing", pyarrow.string()),
+        ("threshold", pyarrow.float64()),
     ]
 )
 
@@ -107,6 +113,23 @@ def _bits(flags: list[bool]) -> np.ndarray:
     return np.packbits(np.array(flags, dtype=bool), bitorder="little")
 
 
+def read_taps(folder: str | Path) -> pyarrow.Table:
+    """Read a session's taps without their windows: one row per tap.
+
+    Raises:
+        Tap2keyError: `taps.parquet` is missing or broken.
+    """
+    path = Path(folder) / TAPS_NAME
+    try:
+        return pyarrow.parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise Tap2keyError(f"{path}: not readable ({error}); {_again(folder)}") from None
+
+
+def _again(folder: str | Path) -> str:
+    return f"segment the session again into {folder}"
+
+
 def load_taps(folder: str | Path, verify: bool = False) -> tuple[pyarrow.Table, np.ndarray]:
     """Load a session's taps and its windows, which stay on disk until they are used.
 
@@ -121,11 +144,8 @@ def load_taps(folder: str | Path, verify: bool = False) -> tuple[pyarrow.Table, 
         Tap2keyError: a file is missing or broken, or the two do not belong together.
     """
     folder = Path(folder)
-    again = f"segment the session again into {folder}"
-    try:
-        table = pyarrow.parquet.read_table(folder / TAPS_NAME)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise Tap2keyError(f"{folder / TAPS_NAME}: not readable ({error}); {again}") from None
+    again = _again(folder)
+    table = read_taps(folder)
     try:
         windows = np.load(folder / WINDOWS_NAME, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
@@ -144,6 +164,19 @@ def load_taps(folder: str | Path, verify: bool = False) -> tuple[pyarrow.Table, 
                 f"{folder / WINDOWS_NAME}: not the windows {TAPS_NAME} was written with; {again}"
             )
     return table, windows
+
+
+def pairings(table: pyarrow.Table) -> list[str]:
+    """How each tap came by its label: `BY_TIME`, `BY_ORDER` or `VERIFIED`.
+
+    Raises:
+        Tap2keyError: the table does not say.
+    """
+    if "pairing" not in table.column_names:
+        raise Tap2keyError(
+            f"{TAPS_NAME} does not say how taps and labels were paired; segment the session again"
+        )
+    return table["pairing"].to_pylist()
 
 
 def keyboard_labels(table: pyarrow.Table) -> tuple[str, ...]:

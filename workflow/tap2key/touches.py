@@ -61,6 +61,11 @@ def read_touches(paths: Sequence[str | Path]) -> Touches:
     )
 
 
+def count_touches(paths: Sequence[str | Path]) -> int:
+    """How many `Down` rows the files hold, unchecked; 0 of what cannot be read."""
+    return sum(path.read_bytes().count(b"Down") for path in map(Path, paths) if path.is_file())
+
+
 def _downs(path: Path) -> set[tuple[datetime, str, float, float]]:
     try:
         text = path.read_bytes().decode("utf-8-sig", errors="replace")

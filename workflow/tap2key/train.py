@@ -4,7 +4,10 @@ import argparse
 import csv
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import evaluate
@@ -16,9 +19,11 @@ from transformers import (
     EarlyStoppingCallback,
     Trainer,
     TrainerCallback,
+    TrainerState,
     TrainingArguments,
     set_seed,
 )
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import PrinterCallback
 
 from tap2key.augment import Augmentation
@@ -26,7 +31,7 @@ from tap2key.config import merge
 from tap2key.cut import cut_of
 from tap2key.dataset import FOLD_FILE
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder
+from tap2key.files import atomic_folder, room_at
 from tap2key.fitting import Fold, add_fitting_arguments, open_fold, read_settings
 from tap2key.inputs import Inputs, as_batch
 from tap2key.model import build_classifier, build_extractor
@@ -84,7 +89,7 @@ def main(args: argparse.Namespace) -> None:
     run.mkdir(parents=True, exist_ok=True)
     if state.is_main_process:
         print(f"processes that train together: {state.num_processes}", file=sys.stderr, flush=True)
-    with sole_writer(run, SECONDS_TO_WAIT_FOR_LOCK):
+    with sole_writer(run, SECONDS_TO_WAIT_FOR_LOCK), only_whole_checkpoints(run):
         train(fold, settings, args.seed, run, args.output, args.world_size, args.pretrained)
 
 
@@ -118,7 +123,7 @@ def train(
     arguments = training_arguments(
         settings["training"], len(training), world_size, seed, checkpoints
     )
-    stopping = EarlyStoppingCallback(settings["training"]["patience"])
+    patience = settings["training"]["patience"]
     interruption = Interruption()
     trainer = Trainer(
         model=model,
@@ -127,13 +132,13 @@ def train(
         eval_dataset=validation,
         data_collator=as_batch,
         compute_metrics=weighted_f1,
-        callbacks=[Bookkeeping(training), interruption, stopping],
+        callbacks=[Bookkeeping(training), interruption, EarlyStoppingCallback(patience)],
     )
     trainer.remove_callback(PrinterCallback)
-    with interruption.listening():
-        trainer.train(resume_from_checkpoint=told_by_first(last_complete_checkpoint(checkpoints)))
-    early = stopping.early_stopping_patience_counter >= settings["training"]["patience"]
-    if trainer.state.global_step < trainer.state.max_steps and not early:
+    with interruption.listening(), room_at(checkpoints):
+        checkpoint = told_by_first(last_complete_checkpoint(checkpoints))
+        to_its_end = train_from(checkpoint, trainer, patience)
+    if not to_its_end:
         if not trainer.is_world_process_zero():
             raise SystemExit(1)
         raise Tap2keyError(
@@ -159,6 +164,37 @@ def train(
         )
     shutil.rmtree(checkpoints)
     print(f"{output}: best validation weighted F1 {trainer.state.best_metric:.3f}", file=sys.stderr)
+
+
+def train_from(checkpoint: str | None, trainer: Trainer, patience: int) -> bool:
+    """Train, from a checkpoint on if there is one, and load the best epoch's weights.
+
+    Returns:
+        Whether training came to its end, by its last step or early, rather than by a signal.
+
+    Raises:
+        Tap2keyError: the checkpoint holds something else than numbers.
+    """
+    if checkpoint is not None:
+        state = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME))
+        stopping = state.stateful_callbacks[EarlyStoppingCallback.__name__]["attributes"]
+        if stopping["early_stopping_patience_counter"] >= patience:
+            # Killed since: Trainer would go on for another evaluation.
+            trainer.state = state
+            trainer._load_best_model()
+            return True
+    try:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    except UnpicklingError as error:
+        raise Tap2keyError(
+            f"{checkpoint}: is not as it was written ({str(error).splitlines()[0]}); delete it"
+        ) from None
+    # Asked for anew, since Trainer replaces its callbacks when it resumes.
+    stopping = next(
+        c for c in trainer.callback_handler.callbacks if isinstance(c, EarlyStoppingCallback)
+    )
+    early = stopping.early_stopping_patience_counter >= patience
+    return early or trainer.state.global_step >= trainer.state.max_steps
 
 
 def training_arguments(
@@ -255,6 +291,24 @@ def in_whole_batches(data: Dataset, batch_size: int) -> Dataset:
     """
     rows = -(-len(data) // batch_size) * batch_size
     return data.select(np.resize(np.arange(len(data)), rows))
+
+
+@contextmanager
+def only_whole_checkpoints(folder: Path) -> Iterator[None]:
+    """Before and after the block, remove checkpoints that were not written to their end."""
+    try:
+        remove_half_written(folder)
+        yield
+    finally:
+        remove_half_written(folder)
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove checkpoints without their mark; only the first process does."""
+    if PartialState().is_main_process:
+        for checkpoint in folder.glob("checkpoint-*"):
+            if not (checkpoint / COMPLETE).is_file():
+                shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def last_complete_checkpoint(folder: Path) -> str | None:

@@ -1,0 +1,125 @@
+"""The report in a real browser, as a reader meets it: offline, whole, and by participant."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+LAPTOP = {"width": 1366, "height": 768}
+A4_AT_96_DPI = {"width": 794, "height": 1123}
+PEOPLE = ["Chen", "Maria", "Tony"]
+PICTURES = {"confusion matrix", "keyboard map", "learning curves", "participants side by side"}
+ARTEFACTS = Path(__file__).parents[1] / "artefacts"
+
+
+@pytest.fixture(scope="module")
+def page(finished) -> Iterator[Page]:
+    """The finished report, open; its `asked` are the addresses that it asked for."""
+    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser_path is None:
+        message = f"no browser to open the report in; install one of {', '.join(BROWSERS)}"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport=LAPTOP)
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto((finished / "results" / "report.html").as_uri())
+        yield page
+        browser.close()
+
+
+def open_list(page: Page, *path: str) -> None:
+    """Go back to the start and follow the names of categories."""
+    page.reload()
+    for name in path:
+        page.get_by_text(name, exact=True).first.click()
+    page.locator("tbody tr").first.wait_for()
+
+
+def rows(page: Page) -> list[list[str]]:
+    return [row.locator("td").all_inner_texts() for row in page.locator("tbody tr").all()]
+
+
+def look_at(page: Page, row: int, what: str) -> None:
+    """Show one entry; an AssertionError unless a picture or a table with rows appears."""
+    page.locator("tbody tr").nth(row).locator("a[iconname=eye]").click()
+    if what in PICTURES:
+        picture = page.locator("img[src*='filename=']:not([src*='logo'])").first
+        picture.wait_for()
+        width, shown = picture.evaluate("e => [e.naturalWidth, e.getBoundingClientRect().right]")
+        assert width > 500
+        assert shown <= page.viewport_size["width"], f"{what} runs out of the page"
+    else:
+        table = page.frame_locator("iframe").locator("table")
+        table.wait_for()
+        assert table.locator("th").count() > 1
+
+
+def everything(page: Page, *path: str) -> set[str]:
+    """Look at every entry of a list; returns what they are called."""
+    open_list(page, *path)
+    called = [row[-2] for row in rows(page)]
+    for number, what in enumerate(called):
+        look_at(page, number, what)
+    return set(called)
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_each_participants_pictures_are_there_and_only_theirs(page, person):
+    assert everything(page, "Participants", person) >= {"confusion matrix", "keyboard map", "keys"}
+    assert {row[1] for row in rows(page)} == {person}
+    assert {row[0] for row in rows(page)} == {"aligned-48000", "level-forest"}
+
+
+def test_experiments_alone_and_side_by_side_are_there(page):
+    assert everything(page, "Experiments", "all") >= {"scores", "participants side by side"}
+    wanted = {"confusion matrix", "keyboard map", "keys", "scores of the participants"}
+    assert everything(page, "Experiments", "aligned-48000") >= wanted | {"learning curves"}
+    assert everything(page, "Experiments", "level-forest") >= wanted
+
+
+def test_study_segmentation_and_run_are_there(page):
+    assert "recordings left out, and why" in everything(page, "Study")
+    assert "every recording" in everything(page, "Segmentation", "all")
+    assert everything(page, "Run") == {
+        *("time and memory of each rule", "configuration", "code revision and package versions"),
+    }
+
+
+def test_a_tables_rows_can_be_filtered(page):
+    open_list(page, "Segmentation", "all")
+    look_at(page, 0, "every recording")
+    frame = page.frame_locator("iframe")
+    everyone = frame.locator("tbody tr:visible").count()
+    frame.locator("input").fill("Maria")
+    shown = frame.locator("tbody tr:visible").all_inner_texts()
+    assert 0 < len(shown) < everyone
+    assert all("Maria" in row for row in shown)
+
+
+def test_nothing_is_fetched_from_a_network(page):
+    open_list(page, "Participants", PEOPLE[0])
+    assert page.asked
+    assert {url.split(":", 1)[0] for url in page.asked} <= {"file", "data", "blob"}
+
+
+def test_screenshots_are_kept_for_a_person_to_look_at(page):
+    ARTEFACTS.mkdir(exist_ok=True)
+    for name, size in (("laptop", LAPTOP), ("print", A4_AT_96_DPI)):
+        page.set_viewport_size(size)
+        for path in (("Participants", "Tony"), ("Experiments", "all"), ("Study",)):
+            open_list(page, *path)
+            look_at(page, 0, rows(page)[0][-2])
+            target = ARTEFACTS / f"{name}-{path[0].lower()}.png"
+            page.screenshot(path=target)
+            assert target.stat().st_size > 10_000
+    page.set_viewport_size(LAPTOP)

@@ -1,0 +1,41 @@
+"""Taps of a session → a picture of each recording, by which a person can judge them."""
+
+
+rule preview:
+    input:
+        manifest=ancient(PLAN.manifest),
+        recordings=lambda w: [r.path for r in PLAN.sessions[w.participant, w.session]],
+        touches=lambda w: PLAN.sessions[w.participant, w.session][0].touch_files,
+        taps=rules.segment.output.taps,
+        audit=rules.segment.output.recordings,
+    output:
+        report(
+            directory(f"{RESULTS}/previews/{{participant}}/{{session}}"),
+            patterns=["{recording}.png"],
+            caption="../report/preview.rst",
+            category="Segmentation",
+            subcategory="{participant}",
+            labels={
+                "participant": "{participant}",
+                "session": "{session}",
+                "what": "{recording}",
+            },
+        ),
+    log:
+        f"{RESULTS}/logs/preview/{{participant}}/{{session}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/preview/{{participant}}/{{session}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        runtime=minutes(20),
+    params:
+        taps=subpath(input.taps, parent=True),
+        options=options.segment_options(PLAN.config["segment"]),
+        code=code_hash("tap2key.preview"),
+    shell:
+        "python -m tap2key preview --manifest {input.manifest:q}"
+        " --participant {wildcards.participant:q} --session {wildcards.session:q}"
+        " --taps {params.taps:q} --output {output:q} {params.options:q} > {log:q} 2>&1"
