@@ -1,11 +1,13 @@
 """A real cluster, and Snakemake submitting to it."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from cluster import Cluster, NoCluster
+from filelock import FileLock
 from submitting import Started, ready_to_train
 
 
@@ -13,15 +15,17 @@ from submitting import Started, ready_to_train
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two nodes. Without SLURM the tests are skipped, but never in continuous integration."""
     found = Cluster(tmp_path_factory.mktemp("cluster"))
-    try:
-        found.start()
-    except NoCluster as reason:
-        end = pytest.fail if os.environ.get("CI") else pytest.skip
-        end(f"no SLURM cluster: {reason}")
-    try:
-        yield found
-    finally:
-        found.stop()
+    # A machine holds one: another process of the tests waits until this one has ended.
+    with FileLock(Path(tempfile.gettempdir()) / "tap2key-cluster.lock"):
+        try:
+            found.start()
+        except NoCluster as reason:
+            end = pytest.fail if os.environ.get("CI") else pytest.skip
+            end(f"no SLURM cluster: {reason}")
+        try:
+            yield found
+        finally:
+            found.stop()
 
 
 @pytest.fixture

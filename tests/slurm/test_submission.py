@@ -6,7 +6,7 @@ import pytest
 import yaml
 from submitting import MODEL
 
-pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 SMALL = ("--configfile", "small.yaml", "interrupted.yaml")
 # As a site's person would fill in the profile's first block.
 SITES = {

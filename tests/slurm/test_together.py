@@ -5,7 +5,7 @@ import pytest
 from running import snakemake
 from submitting import LOCALLY, MODEL, ready_to_train
 
-pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 PLAIN = ("--configfile", "small.yaml", "plain.yaml")
 LOG = "results/logs/train/aligned-48000/Chen/seed-0.log"
 
@@ -26,12 +26,14 @@ def history(root):
 @pytest.mark.parametrize(("nodes", "processes"), [(1, 2), (2, 1)])
 def test_two_processes_make_the_model_of_one(cluster, start, prepared, alone, nodes, processes):
     shape = prepared / "shape.yaml"
-    shape.write_text(f"launch: {{nodes: {nodes}, processes: {processes}}}\n")
+    disk = prepared.parent / "disk"
+    shape.write_text(f"launch: {{nodes: {nodes}, processes: {processes}, stage_to: {disk}}}\n")
     run = start(prepared, *PLAIN, str(shape), "--", MODEL).wait()
     assert run.status == 0, run.text[-3000:]
     said = (prepared / LOG).read_text()
     assert "processes that train together: 2\n" in said
     assert "all 2 processes ended with the same weights" in said
+    assert len(list(disk.iterdir())) == 2
     (job,) = run.slurm_jobs
     assert cluster.about(job)["NumNodes"] == str(nodes)
     # The mean validation loss is of more rows: the last ones are repeated to share them evenly.

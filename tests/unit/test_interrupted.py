@@ -7,14 +7,23 @@ import time
 import numpy as np
 import psutil
 import pytest
-from made import SETTINGS, WORKFLOW, command, fold, people, run, training_arguments
+from made import SETTINGS, SHAPE, WORKFLOW, command, fold, people, run, training_arguments
 from safetensors.numpy import load_file
 
-from tap2key.files import read_json, read_tsv
+from tap2key.files import read_tsv
 from tap2key.train import COMPLETE, last_complete_checkpoint
 
 EPOCHS = 40
 LONG = {"training": {**SETTINGS["training"], "epochs": EPOCHS, "evaluate_every": 4}}
+# Dropout draws other numbers in each process.
+STEADY = {
+    "model": {
+        "checkpoint": None,
+        "shape": SHAPE
+        | {f"{kind}_dropout": 0.0 for kind in ("hidden", "attention", "activation", "final")}
+        | {"feat_proj_dropout": 0.0},
+    }
+}
 SECONDS = 300
 
 
@@ -66,22 +75,21 @@ def test_a_signal_gives_a_checkpoint_and_no_model(data, tmp_path, processes, num
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.slow
 def test_a_changed_number_of_processes_goes_on_with_the_same_batches(data, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    one = run(*launched(1, *training_arguments(*data, whole, **LONG)), timeout=SECONDS)
+    one = run(*launched(1, *training_arguments(*data, whole, **LONG, **STEADY)), timeout=SECONDS)
     assert one.returncode == 0, one.stderr
-    status, errors = interrupted(
-        launched(2, *training_arguments(*data, broken, **LONG)), broken, signal.SIGUSR1
-    )
+    started = launched(2, *training_arguments(*data, broken, **LONG, **STEADY))
+    status, errors = interrupted(started, broken, signal.SIGUSR1)
     assert status != 0, errors
     before = steps_done(broken)
-    again = run(*launched(1, *training_arguments(*data, broken, **LONG)), timeout=SECONDS)
+    again = run(*launched(1, *training_arguments(*data, broken, **LONG, **STEADY)), timeout=SECONDS)
     assert again.returncode == 0, again.stderr
     assert "epoch 4 of" not in again.stderr
     rows, expected = (read_tsv(root / "model" / "history.tsv") for root in (broken, whole))
     assert 0 < before < int(expected[-1]["step"])
     assert [row["step"] for row in rows] == [row["step"] for row in expected]
-    weights, same = (load_file(r / "model" / "model.safetensors") for r in (broken, whole))
+    found, same = (load_file(r / "model" / "model.safetensors") for r in (broken, whole))
     for name, values in same.items():
-        np.testing.assert_allclose(weights[name], values, rtol=0, atol=1e-3, err_msg=name)
-    assert read_json(broken / "model" / "tap2key.json")["validation"]["weighted_f1"] > 0.9
+        np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-4, err_msg=name)
