@@ -197,10 +197,10 @@ def check_names(recordings: Iterable[Recording]) -> None:
     folders: dict[tuple[str, str], Path] = {}
     for recording in recordings:
         for name in (recording.participant, recording.session, recording.recording):
-            if not name or any(c in name for c in "{}/\\\n\t") or name.startswith("."):
+            if not name or any(c in name for c in "{}/\\\n\t") or name.startswith((".", "-")):
                 raise Tap2keyError(
-                    f"{recording.path}: the name {name!r} cannot be used (empty, a leading dot, a "
-                    "slash, a tab or a brace); rename it, or name it in study.tsv"
+                    f"{recording.path}: the name {name!r} cannot be used (empty, a leading dot or "
+                    "dash, a slash, a tab or a brace); rename it, or name it in study.tsv"
                 )
         where = (recording.participant, recording.session)
         folder = recording.path.parent.parent
