@@ -1,7 +1,8 @@
 """The same jobs and edges as tap2key with one baseline experiment, and nothing else.
 
 No parameters, resources, logs, benchmarks, environments or configuration: what Snakemake itself
-takes for a graph of this size. Each job has one output.
+takes for a graph of this size. With `--config files=all` the many jobs read and write as many files
+as in tap2key; otherwise each job writes one.
 """
 
 from pathlib import Path
@@ -11,27 +12,43 @@ PEOPLE = sorted({session.parts[0] for session in SESSIONS})
 OF_PERSON = {person: [] for person in PEOPLE}
 for session in SESSIONS:
     OF_PERSON[session.parts[0]].append(session.parts[1])
+ALL_FILES = config.get("files") == "all"
+EVALUATION = (
+    *("json", "parquet", "confusion.tsv", "keys.tsv", "confusion.png", "keyboard.png", "keys.html"),
+    *("confusion.pdf", "keyboard.pdf", "provenance.json"),
+)
+TAPS = ("parquet", "npy") if ALL_FILES else ("parquet",)
+AUDIT = "tsv" if ALL_FILES else "parquet"
 
 
 rule all:
     input:
         "bare/experiments.tsv",
         "bare/record.tsv",
+        [f"bare/models/{p}.onnx" for p in PEOPLE],
 
 
 rule segment:
     input:
         "study/{participant}/{session}/01.acoustic/13.05.22.123_01_27_2023.wav",
         "study/{participant}/{session}/02.neonode/13.00.00_01_27_2023_nnode.csv",
+        ["manifest.tsv", "keyboard.csv"] if ALL_FILES else [],
     output:
         "bare/taps/{participant}/{session}.parquet",
+        [f"bare/taps/{{participant}}/{{session}}.{end}" for end in ("npy", "tsv", "json")]
+        if ALL_FILES
+        else [],
     shell:
-        "cat {input} > {output}"
+        "cat {input} > {output[0]}"
 
 
 rule encode:
     input:
-        lambda w: [f"bare/taps/{w.participant}/{s}.parquet" for s in OF_PERSON[w.participant]],
+        lambda w: [
+            f"bare/taps/{w.participant}/{s}.{end}"
+            for s in OF_PERSON[w.participant]
+            for end in TAPS
+        ],
     output:
         "bare/datasets/{participant}.arrow",
     shell:
@@ -63,14 +80,18 @@ rule evaluate:
         "bare/folds/{participant}.parquet",
         "bare/datasets/{participant}.arrow",
     output:
-        "bare/evaluations/{participant}.json",
+        [
+            f"bare/evaluations/{{participant}}.{end}"
+            for end in (EVALUATION if ALL_FILES else EVALUATION[:1])
+        ],
     shell:
-        "cat {input} > {output}"
+        "cat {input} > {output[0]}"
 
 
 rule summarize:
     input:
         [f"bare/evaluations/{p}.json" for p in PEOPLE],
+        [f"bare/folds/{p}.parquet" for p in PEOPLE],
     output:
         "bare/summary.tsv",
     shell:
@@ -88,7 +109,7 @@ rule compare:
 
 rule overview:
     input:
-        [f"bare/taps/{session}.parquet" for session in SESSIONS],
+        [f"bare/taps/{session}.{AUDIT}" for session in SESSIONS],
     output:
         "bare/overview.tsv",
     shell:

@@ -25,6 +25,7 @@ CSV = "02.neonode/13.00.00_01_27_2023_nnode.csv"
 MEGABYTE = 1024
 PROFILE = ("--profile", str(ROOT / "profiles" / "local"))
 BARE = ("-s", HERE / "bare.smk", "--cores", "all")
+AS_MANY_FILES = (*BARE, "--config", "files=all")
 OURS = ("-s", ROOT / "Snakefile", *PROFILE, "--config", "study=study")
 ONE_EXPERIMENT = (*OURS, "select_experiments=gcc-phat-forest")
 
@@ -40,6 +41,9 @@ class Spent:
 
 def make_study(work: Path, participants: int, sessions: int) -> None:
     """A nested study of empty files."""
+    work.mkdir(parents=True, exist_ok=True)
+    for name in ("manifest.tsv", "keyboard.csv"):
+        (work / name).touch()
     for person in range(participants):
         for session in range(sessions):
             folder = work / "study" / f"P{person:03}" / f"{session:02}"
@@ -71,8 +75,8 @@ def dry_run(work: Path, arguments: tuple[object, ...]) -> Spent:
     return Spent(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / MEGABYTE)
 
 
-def graph(work: Path, arguments: tuple[object, ...]) -> tuple[Counter[str], int]:
-    """Jobs by rule, and the number of edges between jobs, from the graph that Snakemake draws."""
+def graph(work: Path, arguments: tuple[object, ...]) -> tuple[Counter, Counter]:
+    """Jobs by rule, and edges by pair of rules, from the graph that Snakemake draws."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as drawn:
         subprocess.run(
             command(arguments, "--dag"),
@@ -83,8 +87,9 @@ def graph(work: Path, arguments: tuple[object, ...]) -> tuple[Counter[str], int]
         )
         drawn.seek(0)
         text = drawn.read()
-    jobs = re.findall(r'^\t\d+\[label = "(\w+)', text, flags=re.M)
-    return Counter(jobs), len(re.findall(r"^\t\d+ -> \d+", text, flags=re.M))
+    rule = dict(re.findall(r'^\t(\d+)\[label = "(\w+)', text, flags=re.M))
+    edges = re.findall(r"^\t(\d+) -> (\d+)", text, flags=re.M)
+    return Counter(rule.values()), Counter((rule[a], rule[b]) for a, b in edges)
 
 
 def report(what: str, bare: list[Spent], ours: list[Spent]) -> None:
@@ -107,18 +112,21 @@ def main() -> None:
     args = parser.parse_args()
     make_study(args.work, args.participants, args.sessions)
 
-    (bare_jobs, bare_edges), (jobs, edges) = (
-        graph(args.work, side) for side in (BARE, ONE_EXPERIMENT)
-    )
-    if (bare_jobs, bare_edges) != (jobs, edges):
-        raise SystemExit(f"not the same graph: {bare_jobs}, {bare_edges}; {jobs}, {edges}")
-    print(f"{jobs.total()} jobs, {edges} edges")
+    graphs = [graph(args.work, side) for side in (BARE, AS_MANY_FILES, ONE_EXPERIMENT)]
+    for theirs in graphs[:2]:
+        if theirs != graphs[2]:
+            raise SystemExit(f"not the same graph:\n{theirs}\n{graphs[2]}")
+    jobs, edges = graphs[2]
+    print(f"{jobs.total()} jobs, {edges.total()} edges")
 
     print("what\tquantity\tbare\tours\tratio")
     turns = [
-        (dry_run(args.work, BARE), dry_run(args.work, ONE_EXPERIMENT)) for _ in range(args.turns)
+        [dry_run(args.work, side) for side in (BARE, AS_MANY_FILES, ONE_EXPERIMENT)]
+        for _ in range(args.turns)
     ]
-    report("one experiment", *map(list, zip(*turns, strict=True)))
+    bare, as_many_files, ours = map(list, zip(*turns, strict=True))
+    report("one output each", bare, ours)
+    report("as many files", as_many_files, ours)
     four = dry_run(args.work, OURS)
     print(
         f"four experiments\tall\t\t{four.wall_s:.1f} s, {four.cpu_s:.1f} s, {four.peak_mb:.0f} MB"

@@ -1,10 +1,12 @@
 """What the profile asks SLURM for."""
 
 import re
+import shutil
 
 import pytest
 import yaml
-from submitting import MODEL
+from running import copy_workflow
+from submitting import FOLDER, MODEL
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 SMALL = ("--configfile", "small.yaml", "interrupted.yaml")
@@ -31,3 +33,26 @@ def test_a_gpu_job_gets_its_gpus(cluster, start, prepared, site):
     assert about["TresPerJob" if site == "gpu" else "TresPerNode"].endswith("gpu:2")
     process = started.until(lambda: cluster.training(job), "training")[0]
     assert process.environ()["CUDA_VISIBLE_DEVICES"] == "0,1"
+
+
+def test_sessions_that_share_a_job_ask_for_the_time_of_all_and_else_for_one(
+    start, finished, tmp_path
+):
+    root = copy_workflow(tmp_path, FOLDER)
+    shutil.copy(finished / "small.yaml", root)
+    shutil.copytree(finished / "results/simulated", root / "results/simulated")
+    profile = root / "profiles" / "slurm" / "config.yaml"
+    chosen = yaml.safe_load(profile.read_text())
+    chosen |= {"groups": {"segment": "segment"}, "group-components": {"segment": 4}}
+    profile.write_text(yaml.safe_dump(chosen))
+    run = start(root, "--configfile", "small.yaml", "--verbose", "--until", "segment").wait()
+    assert run.status == 0, run.text[-5000:]
+    asked = re.findall(r"sbatch call: (.*?) --wrap", run.text)
+    assert sorted(re.search(r"-t (\d+)", call)[1] for call in asked) == ["120", "60"]
+    for call in asked:
+        assert "--mem 2000 " in call
+        assert "--cpus-per-task=2 " in call
+    made = sorted(p.relative_to(root) for p in root.glob("results/taps/*/*/windows.npy"))
+    assert len(made) == 6
+    for path in made:
+        assert (root / path).read_bytes() == (finished / path).read_bytes()

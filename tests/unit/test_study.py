@@ -130,8 +130,8 @@ def test_odd_names_are_accepted_as_they_are(tmp_path, name):
     assert read_manifest(manifest) == found
 
 
-@pytest.mark.parametrize("folder", ["Tony{1}/one", "Tony/{day}", "Tony/one}"])
-def test_braces_are_refused(tmp_path, folder):
+@pytest.mark.parametrize("folder", ["Tony{1}/one", "Tony/{day}", "Tony/one}", "-Tony/one"])
+def test_braces_and_what_looks_like_an_option_are_refused(tmp_path, folder):
     session(tmp_path, folder)
     with pytest.raises(Tap2keyError, match=r"cannot be used .* brace"):
         scan_study(tmp_path, LAYOUT)

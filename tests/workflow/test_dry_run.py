@@ -199,3 +199,15 @@ def test_two_roots_train_and_test(tmp_path, make_session):
     }
     assert ("Tony" in inputs["train"], "Chen" in inputs["train"]) == (True, False)
     assert ("Tony" in inputs["evaluate"], "Chen" in inputs["evaluate"]) == (False, True)
+
+
+def test_a_larger_study_has_one_job_per_session_and_participants_share_them(tmp_path, make_session):
+    for person in range(20):
+        for session in range(10):
+            make_session(f"P{person:02}/{session:02}")
+    run = dry_run(tmp_path, "select_experiments=gcc-phat-forest")
+    assert run.jobs == {
+        "segment": 200,
+        **dict.fromkeys(("encode", "fold", "baseline", "evaluate"), 20),
+        **dict.fromkeys(("summarize", "overview", "compare", "record", "all"), 1),
+    }

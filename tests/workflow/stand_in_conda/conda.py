@@ -52,6 +52,8 @@ def main() -> None:
         print(json.dumps({"conda_prefix": str(PREFIX), "platform": "linux-64"}))
     elif sys.argv[1:] == ["config", "--get", "channel_priority", "--json"]:
         print(json.dumps({"get": {"channel_priority": "strict"}}))
+    elif sys.argv[1:3] == ["clean", "-y"]:
+        pass  # there are no packages of its own to throw away
     elif sys.argv[1:3] == ["env", "create"]:
         parser = argparse.ArgumentParser(prog="stand-in conda env create")
         parser.add_argument("--file", type=Path, required=True)
