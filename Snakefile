@@ -19,6 +19,8 @@ include: "workflow/rules/segment.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/calibrate.smk"
+include: "workflow/rules/predict.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -31,3 +33,4 @@ rule all:
     input:
         f"{RESULTS}/summary/experiments.tsv",
         rules.record.output,
+        [f"{RESULTS}/predictions/{name}" for name in PLAN.predicting],

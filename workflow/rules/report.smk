@@ -91,6 +91,7 @@ rule record:
         rules.compare.output.table,
         rules.overview.output.study,
         [f"{RESULTS}/learning/{name}/curves.png" for name in PLAN.of_kind(forests=False)],
+        [f"{RESULTS}/calibration/{name}/curve.png" for name in PLAN.calibrated],
     output:
         exact=f"{RESULTS}/record/config.yaml",
         tables=multiext(f"{RESULTS}/record/", "runtime.tsv", "config.tsv", "versions.tsv"),

@@ -6,8 +6,7 @@ from statistics import mean, stdev
 
 from tap2key.files import read_json, read_tsv
 from tap2key.plot_curves import draw_comparison
-from tap2key.summarize import formatted
-from tap2key.tables import write_table
+from tap2key.tables import formatted, write_table
 
 COLUMNS = (
     *("experiment", "held_out", "participants", "taps", "accuracy", "macro_f1"),

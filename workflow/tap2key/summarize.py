@@ -18,7 +18,7 @@ from tap2key.keyboard import load_keyboard
 from tap2key.places import places_of
 from tap2key.provenance import write_provenance
 from tap2key.scores import label_scores
-from tap2key.tables import write_table
+from tap2key.tables import formatted, write_table
 
 COLUMNS = (
     *("participant", "taps", "seeds"),
@@ -120,8 +120,3 @@ def pooled_confusion(evaluations: list[Path]) -> tuple[np.ndarray, list[str]]:
             raise Tap2keyError(f"{folder}: has other keys than {evaluations[0]}; evaluate anew")
         total = total + counts
     return total, labels
-
-
-def formatted(row: dict) -> dict:
-    """Scores with four decimals."""
-    return {key: f"{v:.4f}" if isinstance(v, float) else v for key, v in row.items()}

@@ -75,6 +75,11 @@ def write_table(
         temporary.write_text(page, encoding="utf-8")
 
 
+def formatted(row: Mapping[str, object]) -> dict[str, object]:
+    """A row with four decimals for every float."""
+    return {key: f"{v:.4f}" if isinstance(v, float) else v for key, v in row.items()}
+
+
 def _cell(value: object) -> str:
     text = "" if value is None else str(value)
     kind = ' class="number"' if NUMBER.fullmatch(text) else ""
