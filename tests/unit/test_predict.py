@@ -145,6 +145,7 @@ def test_a_broken_recording_in_a_folder_does_not_lose_the_others(models, tmp_pat
     sounds.write_wav(folder / "two channels.WAV", np.zeros((9000, 2)))
     (folder / "empty.wav").touch()
     (folder / ".hidden.wav").touch()
+    (folder / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
     sounds.write_wav(folder / "silent.wav", sounds.recording([], 1.5))
     assert predict(models, [folder], tmp_path / "out") == 0
     rows = {row["recording"]: row for row in read_tsv(tmp_path / "out" / "recordings.tsv")}
@@ -153,6 +154,7 @@ def test_a_broken_recording_in_a_folder_does_not_lose_the_others(models, tmp_pat
         "deep/a": ("ok", "2"),
         "silent": ("ok", "0"),
         "empty": ("left out", ""),
+        "gone": ("left out", ""),
         "two channels": ("left out", ""),
     }
     assert "empty file" in rows["empty"]["reason"]

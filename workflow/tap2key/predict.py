@@ -99,7 +99,10 @@ def main(args: argparse.Namespace) -> None:
             temporary,
             "tap2key.predict",
             {"mark_below": args.mark_below, "peak_height": args.peak_height},
-            [*(folder / ABOUT_FILE for folder in args.model), *(r.path for r in recordings)],
+            [
+                *(folder / ABOUT_FILE for folder in args.model),
+                *(audit["path"] for audit in audits if audit["status"] == "ok"),
+            ],
             ABOUT_PACKAGES,
         )
     print(

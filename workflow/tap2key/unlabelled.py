@@ -53,6 +53,6 @@ def _inside(folder: Path) -> list[Unlabelled]:
         Unlabelled(relative.with_suffix("").as_posix(), path, chosen=False)
         for path, relative in sorted(below.items())
         if path.suffix.lower() == ENDING
-        and path.is_file()
+        and not path.is_dir()
         and not any(part.startswith(".") for part in relative.parts)
     ]
