@@ -20,6 +20,8 @@ include: "workflow/rules/preview.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/calibrate.smk"
+include: "workflow/rules/predict.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -34,3 +36,4 @@ rule all:
         [model for name in EXPERIMENTS for model in PLAN.each_run("models", name)],
         f"{RESULTS}/summary/experiments.tsv",
         rules.record.output,
+        [f"{RESULTS}/predictions/{name}" for name in PLAN.predicting],

@@ -259,3 +259,40 @@ def test_a_simulated_study_is_known_before_it_exists(tmp_path):
     assert not made.simulated_truth.startswith(made.simulated_study)
     two = planned(tmp_path, simulate=simulate, select_participants=made.participants[:2])
     assert {s.participant for s in two.simulated} == set(made.participants[:2])
+
+
+def test_new_recordings_and_who_names_them(study):
+    folder = study / "new ones"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("b.wav", "a.WAV", "deep/a.wav", ".c.wav", "notes.txt"):
+        (folder / name).touch()
+    experiments = {"w": {}, "f": FOREST}
+    made = planned(study, experiments=experiments)
+    assert (made.predicting, made.new_recordings) == ([], [])
+    asked = {"recordings": str(folder)}
+    made = planned(study, experiments=experiments, predict=asked)
+    assert made.predicting == ["w"]
+    assert made.new_recordings == [str(folder / name) for name in ("a.WAV", "b.wav", "deep/a.wav")]
+    asked["experiment"] = "f"
+    assert planned(study, experiments=experiments, predict=asked).predicting == ["f"]
+    with pytest.raises(Tap2keyError, match=r"predict\.experiment: no 'f'; there is w"):
+        assert planned(
+            study, experiments=experiments, predict=asked, select_experiments="w"
+        ).predicting
+    (folder / "{x}.wav").touch()
+    with pytest.raises(Tap2keyError, match=r"\{x\}\.wav: has a brace"):
+        assert planned(study, experiments=experiments, predict=asked).new_recordings
+    with pytest.raises(Tap2keyError, match="nowhere: no such file"):
+        asked["recordings"] = str(study / "nowhere")
+        assert planned(study, experiments=experiments, predict=asked).new_recordings
+
+
+def test_only_models_of_people_held_out_are_calibrated(study):
+    experiments = {
+        "held-out": {},
+        "given": {"split": "given", "given": {"train": ["Ana"], "test": ["Bo"]}},
+        "sessions": {"split": "leave_one_session_out"},
+        "random": {"split": "random"},
+    }
+    assert planned(study, experiments=experiments).calibrated == ["held-out", "given"]
+    assert planned(study, experiments=experiments, calibrate=[]).calibrated == []

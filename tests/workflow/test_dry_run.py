@@ -31,6 +31,8 @@ def expected_jobs(sessions, participants, encodings=3, experiments=4, forests=2)
         "train": (experiments - forests) * participants,
         "baseline": forests * participants,
         "evaluate": runs,
+        "calibrate": runs,
+        "calibration_curve": experiments,
         "summarize": experiments,
         "curves": experiments - forests,
         "pretrained": 1,
@@ -64,12 +66,39 @@ def test_selection_from_the_command_line(tmp_path, make_session):
         "fold": 4,
         "baseline": 4,
         "evaluate": 4,
+        "calibrate": 4,
+        "calibration_curve": 2,
         "summarize": 2,
         **dict.fromkeys(("overview", "compare", "record", "all"), 1),
     }
     run = dry_run(tmp_path, "select_participants=Tony,Chen", "select_experiments=level-forest")
     assert run.jobs["segment"] == 4
     assert run.jobs["baseline"] == 2
+
+
+def test_calibration_can_be_left_out(tmp_path, make_session):
+    for name in FLAT:
+        make_session(name)
+    run = dry_run(tmp_path, "calibrate=[]")
+    jobs = expected_jobs(sessions=6, participants=3)
+    assert run.jobs == {n: c for n, c in jobs.items() if not n.startswith("calibrat")}
+
+
+def test_new_recordings_are_read_with_all_models_of_an_experiment(tmp_path, make_session):
+    for name in FLAT:
+        make_session(name)
+    folder = tmp_path / "Ann O'Neil's new ones"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a.wav", "deep/b c.WAV", "notes.txt"):
+        (folder / name).touch()
+    given = f'predict={{"recordings": "{folder.name}", "experiment": "level-forest"}}'
+    run = dry_run(tmp_path, given, "select_experiments=level-forest", "calibrate=[]")
+    assert run.jobs["predict"] == 1
+    assert run.jobs["baseline"] == 3
+    block = run.text.split("rule predict:", 1)[1].split("rule ", 1)[0]
+    for name in ("a.wav", "b c.WAV", *(f"level-forest/{p}/seed-0" for p in ("Chen", "Tony"))):
+        assert name in block
+    assert "notes.txt" not in block
 
 
 def test_a_session_left_out_in_study_tsv(tmp_path, make_session):
@@ -144,6 +173,8 @@ def test_a_bad_study_is_one_line_before_any_job(tmp_path, make_session, layout, 
         (["layout=x"], ["layout", "participant"]),
         (["select_folds=Bob"], ["select_folds", "Bob", "Tony"]),
         (["select_experiments=best"], ["select_experiments", "best", "aligned-48000"]),
+        (["predict={recordings: nowhere}"], ["nowhere", "no such file or folder"]),
+        (["predict={recordings: study, experiment: best}"], ["predict.experiment", "best"]),
         (["experiments={a: {kind: svm}}"], ["experiments.a.kind", "svm"]),
     ],
 )

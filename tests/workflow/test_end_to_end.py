@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from running import SMALL_RUN, snakemake
 from sklearn.metrics import accuracy_score, f1_score
+
+from tap2key.__main__ import main
 
 PEOPLE = ["Chen", "Maria", "Tony"]
 EXPERIMENTS = ["aligned-48000", "level-forest"]
@@ -116,6 +119,68 @@ def test_the_summary_is_the_mean_over_participants(finished):
     assert [row["experiment"] for row in compared] == EXPERIMENTS
 
 
+def test_calibration_starts_from_the_models_scores(finished):
+    for experiment in EXPERIMENTS:
+        folder = finished / "results" / "calibration" / experiment
+        curve = table(folder / "curve.tsv")
+        assert [(row["participant"], row["taps_per_key"]) for row in curve] == [
+            (person, count) for person in [*PEOPLE, "mean"] for count in "0125"
+        ]
+        for person in PEOPLE:
+            evaluated = finished / "results" / "evaluations" / experiment / person / "seed-0"
+            scored = json.loads((evaluated / "metrics.json").read_text())
+            row = next(r for r in curve if r["participant"] == person)
+            # The tested taps weight keys alike; the score of all taps weights common keys more.
+            assert float(row["accuracy"]) == pytest.approx(scored["accuracy"], abs=0.1)
+            assert 0 < int(row["tested"]) < scored["taps"]
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_predict_names_keys_as_evaluate_does_on_the_same_taps(finished, person, tmp_path):
+    """Recordings alone, by the model that held their participant out: the very same keys."""
+    results = finished / "results"
+    run_name = f"aligned-48000/{person}/seed-0"
+    wavs = sorted((results / "simulated" / "study").glob(f"{person}_*/01.acoustic/*.wav"))
+    arguments = ["predict", "--model", results / "models" / run_name, "--recordings", *wavs]
+    assert main([*map(str, arguments), "--output", str(tmp_path / "out")]) == 0
+    found = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
+    scored = pd.read_parquet(results / "evaluations" / run_name / "predictions.parquet")
+    identity = ["session", "recording", "tap"]
+    scored = scored.merge(taps_of(finished, person)[[*identity, "time_s"]], on=identity)
+    both = scored.merge(found, on=["recording", "time_s"], suffixes=("_scored", "_found"))
+    assert len(both) == len(scored)
+    accuracy = [(both[f"prediction_{which}"] == both.truth).mean() for which in ("scored", "found")]
+    assert accuracy[0] == pytest.approx(accuracy[1], abs=0.01)
+    np.testing.assert_allclose(
+        np.stack(both.probabilities_scored), np.stack(both.probabilities_found), atol=1e-3
+    )
+
+
+def test_a_folder_of_new_recordings_is_read_by_all_folds(finished, tmp_path):
+    wavs = sorted((finished / "results" / "simulated" / "study").glob("*/01.acoustic/*.wav"))[:2]
+    folder = tmp_path / 'Ann\'s "new" ones'
+    folder.mkdir()
+    for wav in wavs:
+        shutil.copy(wav, folder)
+    (folder / "broken.wav").touch()
+    given = json.dumps({"recordings": str(folder), "experiment": "level-forest"})
+    target = "results/predictions/level-forest"
+    try:
+        run = snakemake(finished, [*SMALL_RUN, target, "--config", f"predict={given}"], finished)
+        assert run.status == 0, run.text[-3000:]
+        assert set(run.jobs) == {"predict"}
+        output = finished / target
+        rows = {row["recording"]: row["status"] for row in table(output / "recordings.tsv")}
+        assert rows == {wavs[0].stem: "ok", wavs[1].stem: "ok", "broken": "left out"}
+        about = (output / "provenance.json").read_text()
+        assert all(f"level-forest/{person}/seed-0" in about for person in PEOPLE)
+        assert len(pd.read_parquet(output / "predictions.parquet")) > 100
+    finally:
+        for kind in ("logs", "benchmarks"):
+            shutil.rmtree(finished / "results" / kind / "predict", ignore_errors=True)
+        shutil.rmtree(finished / "results" / "predictions", ignore_errors=True)
+
+
 def test_every_job_left_a_log_and_a_benchmark(finished):
     results = finished / "results"
     logs = {p.relative_to(results / "logs").with_suffix("") for p in results.glob("logs/**/*.log")}
@@ -123,7 +188,7 @@ def test_every_job_left_a_log_and_a_benchmark(finished):
         p.relative_to(results / "benchmarks").with_suffix("")
         for p in results.glob("benchmarks/**/*.tsv")
     }
-    assert len(logs) == 6 + 6 + 6 + 2 * 3 + 4 * 6 - 6 + 2 + 1 + 3
+    assert len(logs) == 6 + 6 + 6 + 2 * 3 + 5 * 6 - 6 + 2 * 2 + 1 + 3 + 1
     assert logs == benchmarks
 
 

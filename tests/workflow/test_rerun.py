@@ -57,7 +57,8 @@ def test_a_line_of_represent_reruns_from_encode(finished):
         jobs = planned(finished)
     assert set(jobs) == {
         *("encode", "fold", "train", "baseline"),
-        *("evaluate", "summarize", "compare", "curves", "record", "all"),
+        *("evaluate", "calibrate", "calibration_curve", "summarize", "compare", "curves"),
+        *("record", "all"),
     }
     assert len(jobs["encode"]) == 6
 
@@ -66,7 +67,8 @@ def test_a_setting_reruns_what_depends_on_it(finished):
     with edited(finished / "small.yaml", "epochs: 6", "epochs: 7"):
         jobs = planned(finished)
     assert set(jobs) == {
-        *("train", "evaluate", "summarize", "compare", "curves", "record", "all"),
+        *("train", "evaluate", "calibrate", "calibration_curve", "summarize", "compare"),
+        *("curves", "record", "all"),
     }
     assert {job["experiment"] for job in jobs["evaluate"]} == {"aligned-48000"}
 
@@ -80,4 +82,7 @@ def test_a_lost_model_is_made_again_and_nothing_before_it(finished):
     finally:
         hidden.rename(model)
     assert jobs["baseline"] == [{"experiment": "level-forest", "fold": "Tony", "seed": "0"}]
-    assert set(jobs) == {"baseline", "evaluate", "summarize", "compare", "record", "all"}
+    assert set(jobs) == {
+        *("baseline", "evaluate", "calibrate", "calibration_curve", "summarize", "compare"),
+        *("record", "all"),
+    }

@@ -19,6 +19,7 @@ try:
     PLAN = plan.make_plan(config, workflow.is_main_process)
     EXPERIMENTS = PLAN.experiments
     FOLDS = {name: PLAN.folds(name) for name in EXPERIMENTS}
+    NEW_RECORDINGS = PLAN.new_recordings
 except Tap2keyError as error:
     raise WorkflowError(str(error)) from None
 

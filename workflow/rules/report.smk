@@ -95,6 +95,7 @@ rule record:
         [rules.choose.output.page] if PLAN.candidates else [],
         [f"{RESULTS}/previews/{participant}/{session}" for participant, session in PLAN.sessions],
         [f"{RESULTS}/learning/{name}/curves.png" for name in PLAN.of_kind(forests=False)],
+        [f"{RESULTS}/calibration/{name}/curve.png" for name in PLAN.calibrated],
     output:
         exact=f"{RESULTS}/record/config.yaml",
         tables=multiext(f"{RESULTS}/record/", "runtime.tsv", "config.tsv", "versions.tsv"),

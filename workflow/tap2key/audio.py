@@ -40,7 +40,10 @@ class AudioFile:
         self.path = Path(path)
         with self._open() as file:
             if file.channels != CHANNELS:
-                raise self._error(f"{file.channels} channel(s); tap2key needs {CHANNELS}")
+                raise self._error(
+                    f"{file.channels} channel(s); tap2key needs {CHANNELS}: record all microphones "
+                    "into one file"
+                )
             if file.subtype not in SUBTYPES:
                 raise self._error(
                     f"samples are {file.subtype}; save it as 16, 24 or 32 bit PCM or as float"

@@ -9,8 +9,8 @@ from statistics import stdev
 from tap2key.files import read_json, read_tsv
 from tap2key.plot_curves import draw_comparison
 from tap2key.significance import PairedTest, bootstrap_interval, paired_tests
-from tap2key.summarize import SCORES, formatted
-from tap2key.tables import write_table
+from tap2key.summarize import SCORES
+from tap2key.tables import formatted, write_table
 
 # Every other score is a mean over participants too.
 SCORE = "macro_f1"

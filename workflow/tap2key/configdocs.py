@@ -20,6 +20,7 @@ TITLES = {
     "simulate": "`simulate`: a simulated study",
     "segment": "`segment`: taps and labels",
     "launch": "`launch`: processes of a training job",
+    "predict": "`predict`: new recordings",
     "experiment": "`experiments.<name>`",
     "encoding": "`experiments.<name>.encoding`",
     "given": "`experiments.<name>.given`",

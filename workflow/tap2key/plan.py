@@ -22,10 +22,14 @@ from tap2key.study import (
     select_participants,
     write_manifest,
 )
+from tap2key.unlabelled import unlabelled_recordings
 
 SHIPPED_DIFFICULTY = Path(__file__).parent / "simulate" / "difficulty.yaml"
 FOREST_KINDS = ("gcc_phat_forest", "level_forest", "mfcc_forest")
+HOLDING_OUT = ("leave_one_participant_out", "given")
+PREDICTING = "predict.experiment"
 FEWEST_PARTICIPANTS = 2
+BRACE = re.compile("[{}]")
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
@@ -222,6 +226,38 @@ class Plan:
         """The folder of the fetched checkpoint that an experiment starts from, if it does."""
         checkpoint = self.experiments[experiment]["model"]["checkpoint"]
         return [folder for folder, name in self.fetched.items() if name == checkpoint]
+
+    @cached_property
+    def calibrated(self) -> list[str]:
+        """The experiments with held-out participants, if calibration is asked for."""
+        asked = self.config["calibrate"]
+        return [n for n, s in self.experiments.items() if asked and s["split"] in HOLDING_OUT]
+
+    @cached_property
+    def predicting(self) -> list[str]:
+        """The experiment whose models name the taps of new recordings; none without recordings.
+
+        Raises:
+            Tap2keyError: the experiment is not selected.
+        """
+        if self.config["predict"]["recordings"] is None:
+            return []
+        names = list(self.experiments)
+        return choose(names, [self.config["predict"]["experiment"] or names[0]], PREDICTING)
+
+    @cached_property
+    def new_recordings(self) -> list[str]:
+        """The wav files whose taps are to be named.
+
+        Raises:
+            Tap2keyError: there are none, or Snakemake would read a wildcard in a path.
+        """
+        given = [Path(self.config["predict"]["recordings"]) for _ in self.predicting]
+        paths = [str(recording.path) for recording in unlabelled_recordings(given)]
+        for path in paths:
+            if BRACE.search(path):
+                raise Tap2keyError(f"{path}: has a brace in its path; rename it")
+        return paths
 
     @cached_property
     def simulated(self) -> list[PlannedSession]:

@@ -119,22 +119,31 @@ def draw_calibration(
         high: its upper end.
         title: stands above it.
     """
-    figure, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8.5, 4.8), layout="constrained")
     positions = np.arange(len(taps_per_key))
+    few = len(people) <= MOST_NAMED_LINES
     for at, (person, values) in enumerate(people.items()):
-        _line(axes, positions, values, at, person)
-    axes.fill_between(positions, low, high, color="0.8", label="95 % interval of the mean")
+        _line(axes, positions, values, at, person if few else None)
+    axes.fill_between(positions, low, high, color="0.85", label="95 % interval of the mean")
     axes.plot(positions, mean, "-o", color="black", linewidth=2.4, label="mean")
     for x, value in zip(positions, mean, strict=True):
-        axes.annotate(f"{value:.3f}", (x, value), xytext=(6, -14), textcoords="offset points")
+        axes.annotate(
+            f"{value:.3f}",
+            (x, value),
+            xytext=(0, 9),
+            textcoords="offset points",
+            ha="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        )
     axes.set_xticks(positions, [str(k) for k in taps_per_key])
-    axes.set(xlabel="labelled taps per key of the new participant", ylabel="accuracy on the rest")
+    axes.set_xlim(-0.25, len(positions) - 0.75)
+    axes.set(xlabel="labelled taps per key in the session", ylabel="accuracy on the session's rest")
     axes.grid(color="0.9")
-    axes.set_title(title)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
     save_picture(figure, stem)
 
 
-def _line(axes: Axes, x: np.ndarray, values: Sequence[float], at: int, name: str) -> None:
+def _line(axes: Axes, x: np.ndarray, values: Sequence[float], at: int, name: str | None) -> None:
     colour = LINE_COLOURS[at % len(LINE_COLOURS)]
     axes.plot(x, values, "-o", color=colour, linewidth=1.1, markersize=4, alpha=0.8, label=name)

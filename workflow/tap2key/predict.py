@@ -14,14 +14,18 @@ from tap2key.audio import SAMPLE_RATE, WINDOW, WINDOW_BEFORE, AudioFile
 from tap2key.detect import find_taps
 from tap2key.ensemble import Ensemble
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder
+from tap2key.files import atomic_folder, write_tsv
 from tap2key.keyboard import load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES
+from tap2key.progress import progress
 from tap2key.provenance import write_provenance
 from tap2key.transcript import NamedTap, label_track, text_grid, transcript
+from tap2key.unlabelled import Unlabelled, unlabelled_recordings
 
 WINDOWS_AT_ONCE = 64
 MARK_BELOW = 0.5
+RECORDINGS_NAME = "recordings.tsv"
+RECORDING_COLUMNS = ("recording", "path", "status", "reason", "duration_s", "taps")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,60 +65,72 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write predictions.parquet, transcript.txt and, per recording, label track and TextGrid."""
-    recordings = wav_files(args.recordings)
+    """Write predictions.parquet, transcript.txt, recordings.tsv, label tracks and TextGrids."""
+    recordings = unlabelled_recordings(args.recordings)
     ensemble = Ensemble(args.model, args.allow_other_version)
     if args.keyboard is not None and load_keyboard(args.keyboard).labels != ensemble.labels:
         raise Tap2keyError(
             f"{args.model[0]}: was trained on other keys than {args.keyboard} has; use a model "
             "that was trained with this keyboard, or give the keyboard it was trained with"
         )
-    audios = [AudioFile(path) for path in recordings]
-    for audio in audios:
-        check_rate(audio, ensemble.highest_rate)
-    tables, texts = [], []
+    tables, texts, audits = [], [], []
     with atomic_folder(args.output) as temporary:
-        for audio in audios:
-            onsets, probabilities = name_taps(audio, ensemble, args.peak_height)
-            table = as_table(audio.path.stem, onsets, probabilities, ensemble.labels)
+        for recording in progress(recordings, "recordings"):
+            audits.append({"recording": recording.name, "path": recording.path, "status": "ok"})
+            try:
+                table, duration_s = named_recording(recording, ensemble, args.peak_height)
+            except Tap2keyError as error:
+                if recording.chosen:
+                    raise
+                audits[-1] |= {"status": "left out", "reason": str(error)}
+                print(f"left out: {error}", file=sys.stderr)
+                continue
             named = named_taps(table)
-            for ending, write in ((".labels.txt", label_track), (".TextGrid", text_grid)):
-                path = temporary / f"{audio.path.stem}{ending}"
-                path.write_text(write(named, audio.duration_s), encoding="utf-8")
+            write_tracks(temporary, recording.name, named, duration_s)
+            audits[-1] |= {"taps": len(named), "duration_s": duration_s}
+            texts.append((recording.name, transcript(named, args.mark_below)))
             tables.append(table)
-            texts.append(transcript(named, args.mark_below))
-            print(f"{audio.path}: {len(named)} taps", file=sys.stderr)
+        if not tables:
+            raise Tap2keyError(f"no recording can be used; the first: {audits[0]['reason']}")
         pq.write_table(pa.concat_tables(tables), temporary / "predictions.parquet")
-        (temporary / "transcript.txt").write_text(
-            joined([audio.path.name for audio in audios], texts), encoding="utf-8"
-        )
+        (temporary / "transcript.txt").write_text(joined(texts), encoding="utf-8")
+        write_tsv(temporary / RECORDINGS_NAME, audits, RECORDING_COLUMNS)
         write_provenance(
             temporary,
             "tap2key.predict",
             {"mark_below": args.mark_below, "peak_height": args.peak_height},
-            [*(folder / ABOUT_FILE for folder in args.model), *recordings],
+            [
+                *(folder / ABOUT_FILE for folder in args.model),
+                *(audit["path"] for audit in audits if audit["status"] == "ok"),
+            ],
             ABOUT_PACKAGES,
         )
+    print(
+        f"{args.output}: {sum(map(len, tables))} taps in {len(texts)} of {len(audits)} recordings",
+        file=sys.stderr,
+    )
 
 
-def wav_files(given: Sequence[Path]) -> list[Path]:
-    """The files among `given` and, by name, the wav files below the folders among it.
+def named_recording(
+    recording: Unlabelled, ensemble: Ensemble, peak_height: float | None
+) -> tuple[pa.Table, float]:
+    """The taps of a recording as `as_table` gives them, and its duration in seconds.
 
     Raises:
-        Tap2keyError: a folder without wav files, or two recordings of one name.
+        Tap2keyError: the recording cannot be read, or does not fit the models.
     """
-    found: list[Path] = []
-    for path in given:
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".wav")
-        if path.is_dir() and not inside:
-            raise Tap2keyError(f"{path}: no wav file in it; give a folder with recordings")
-        found += inside if path.is_dir() else [path]
-    by_name: dict[str, Path] = {}
-    for path in found:
-        other = by_name.setdefault(path.stem, path)
-        if other != path:
-            raise Tap2keyError(f"{path} and {other} have the same name; rename one of them")
-    return found
+    audio = AudioFile(recording.path)
+    check_rate(audio, ensemble.highest_rate)
+    named = name_taps(audio, ensemble, peak_height)
+    return as_table(recording.name, *named, ensemble.labels), audio.duration_s
+
+
+def write_tracks(folder: Path, name: str, taps: Sequence[NamedTap], duration_s: float) -> None:
+    """Write a recording's label track and TextGrid."""
+    for ending, track in ((".labels.txt", label_track), (".TextGrid", text_grid)):
+        path = folder / f"{name}{ending}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(track(taps, duration_s), encoding="utf-8")
 
 
 def check_rate(audio: AudioFile, needed: int) -> None:
@@ -173,8 +189,8 @@ def named_taps(table: pa.Table) -> list[NamedTap]:
     return [NamedTap(*row) for row in zip(*columns, strict=True)]
 
 
-def joined(names: Sequence[str], texts: Sequence[str]) -> str:
+def joined(texts: Sequence[tuple[str, str]]) -> str:
     """The text of one recording as it is, or those of several, each below its recording's name."""
     if len(texts) == 1:
-        return f"{texts[0]}\n"
-    return "\n".join(f"== {name}\n{text}\n" for name, text in zip(names, texts, strict=True))
+        return f"{texts[0][1]}\n"
+    return "\n".join(f"== {name}\n{text}\n" for name, text in texts)

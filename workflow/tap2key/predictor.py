@@ -18,6 +18,9 @@ class Predictor(Protocol):
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
         """[n, length] float32 encoded windows → [n, labels] float64, rows adding up to 1."""
 
+    def with_embeddings(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The probabilities, and of a network what its last layer sees: [n, width]."""
+
 
 def load_predictor(folder: Path, allow_other_version: bool = False) -> tuple[Predictor, dict]:
     """Read a model's folder; also returns what the folder says about the model."""
@@ -38,8 +41,8 @@ class NetworkPredictor:
 
         from tap2key.convolutional import ConvolutionalClassifier
 
-        plain = about["kind"] == "convolutional"
-        family = ConvolutionalClassifier if plain else AutoModelForAudioClassification
+        self.plain = about["kind"] == "convolutional"
+        family = ConvolutionalClassifier if self.plain else AutoModelForAudioClassification
         self.torch = torch
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model = family.from_pretrained(folder).to(self.device).eval()
@@ -49,6 +52,20 @@ class NetworkPredictor:
 
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
         """See `Predictor`."""
+        return self.with_embeddings(inputs)[0]
+
+    def with_embeddings(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Predictor`."""
+        seen: list[np.ndarray] = []
+        head = self.model.head if self.plain else self.model.classifier
+        hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0].cpu().numpy()))
+        try:
+            probabilities = self._forward(inputs)
+        finally:
+            hook.remove()
+        return probabilities, np.concatenate(seen)
+
+    def _forward(self, inputs: np.ndarray) -> np.ndarray:
         parts = []
         for at in range(0, len(inputs), INPUTS_AT_ONCE):
             windows = self.encoding.separated(inputs[at : at + INPUTS_AT_ONCE])
@@ -85,3 +102,7 @@ class ForestPredictor:
         seen = self.forest.classes_
         result[:, seen] = self.forest.predict_proba(self.features(self.kind, inputs, self.encoding))
         return result
+
+    def with_embeddings(self, inputs: np.ndarray) -> tuple[np.ndarray, None]:
+        """See `Predictor`; a forest has no last layer."""
+        return self.probabilities(inputs), None

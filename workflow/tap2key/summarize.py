@@ -18,7 +18,7 @@ from tap2key.places import LOCATION, Places, location_scores, places_of
 from tap2key.predictions import Predictions, read_predictions, together
 from tap2key.provenance import digest, write_provenance
 from tap2key.scores import MEASURES, measures
-from tap2key.tables import write_table
+from tap2key.tables import formatted, write_table
 
 SCORES = (*MEASURES, *LOCATION)
 COLUMNS = ("participant", "taps", "seeds", *SCORES, "macro_f1_sd_over_seeds")
@@ -178,11 +178,3 @@ def mean_of_known(values: Iterable[float | None]) -> float | None:
 def spread(values: Sequence[float]) -> float | None:
     """The standard deviation; None of fewer than two values."""
     return stdev(values) if len(values) > 1 else None
-
-
-def formatted(row: dict) -> dict:
-    """Scores with four decimals, millimetres with two."""
-    return {
-        key: f"{value:.{2 if key.endswith('_mm') else 4}f}" if isinstance(value, float) else value
-        for key, value in row.items()
-    }

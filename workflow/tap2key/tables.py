@@ -80,6 +80,14 @@ def _heading(column: str) -> str:
     return column if column.startswith("_") else column.replace("_", " ")
 
 
+def formatted(row: Mapping[str, object]) -> dict[str, object]:
+    """A row with four decimals for every float, and two for millimetres."""
+    return {
+        key: f"{value:.{2 if key.endswith('_mm') else 4}f}" if isinstance(value, float) else value
+        for key, value in row.items()
+    }
+
+
 def _cell(value: object) -> str:
     text = "" if value is None else str(value)
     kind = ' class="number"' if NUMBER.fullmatch(text) else ""

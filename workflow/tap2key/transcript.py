@@ -51,7 +51,7 @@ def transcript(taps: Sequence[NamedTap], mark_below: float) -> str:
 def intervals(taps: Sequence[NamedTap], duration_s: float) -> list[tuple[float, float]]:
     """Start and end of each tap in seconds: they follow each other without overlap."""
     starts = [tap.time_s for tap in taps]
-    ends = [*starts[1:], duration_s]
+    ends = [*starts, duration_s][1:]
     return [
         (start, min(end, start + LONGEST_INTERVAL_S, duration_s))
         for start, end in zip(starts, ends, strict=True)

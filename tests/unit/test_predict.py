@@ -1,0 +1,288 @@
+import json
+import os
+import shutil
+import subprocess
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+import sounds
+import torch
+from made import ENCODING, LABELS, SHAPE, WORKFLOW, command, fold, people, stage
+from scipy.signal import resample_poly
+from test_segment import make_session
+
+from tap2key.__main__ import main
+from tap2key.files import read_json, read_tsv
+from tap2key.keyboard import load_keyboard
+from tap2key.model import build_extractor, build_model
+from tap2key.modelfolder import write_about
+from tap2key.predictor import load_predictor
+from tap2key.represent import encode_windows
+from tap2key.segment import KEYBOARD
+
+TIMES = [0.6, 0.9, 1.35, 2.0, 2.2]
+
+
+def network(folder, labels, seed=0, encoding=ENCODING, length=512):
+    """A model's folder as training writes it, with weights that were never trained."""
+    torch.manual_seed(seed)
+    build_model(None, SHAPE, labels, length).save_pretrained(folder)
+    build_extractor(encoding.sample_rate).save_pretrained(folder)
+    settings = {"kind": "wav2vec2", "model": {"crop_ms": None, "max_duration_s": None}}
+    about = {"held_out": ["Ana"], "tests_on_rows": False, "fingerprints": {"Bo": ""}}
+    about["class_counts"] = {"train": dict.fromkeys(labels, 1)}
+    trained_on = SimpleNamespace(labels=labels, encoding=encoding)
+    write_about(folder, settings, about, trained_on, length, seed, {})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    root = tmp_path_factory.mktemp("models")
+    return [network(root / str(seed), LABELS, seed) for seed in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def forest(tmp_path_factory):
+    root = tmp_path_factory.mktemp("forest")
+    folder, training = fold(root / "fold", people(root / "datasets", ["Ana", "Bo", "Chen"]), "Ana")
+    settings = json.dumps({"kind": "level_forest", "trees": 5})
+    where = ("--datasets", *training, "--output", root / "model")
+    stage("baseline", "--fold", folder, "--settings", settings, *where)
+    return root / "model"
+
+
+def predict(models, recordings, output, *options):
+    return main(
+        [
+            *("predict", "--model", *map(str, models), "--recordings", *map(str, recordings)),
+            *("--output", str(output), *options),
+        ]
+    )
+
+
+def refused(capsys, models, recordings, tmp_path, *options):
+    assert predict(models, recordings, tmp_path / "out", *options) == 1
+    assert not (tmp_path / "out").exists()
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("tap2key: error: ")
+    return message
+
+
+def named(folder):
+    table = pq.read_table(folder / "predictions.parquet").to_pandas()
+    return table, np.stack(table.probabilities)
+
+
+def label_track(path):
+    """The labels of an Audacity label track: start, end, text."""
+    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    return [(float(start), float(end), text) for start, end, text in lines]
+
+
+def text_grid(path):
+    """The intervals of a TextGrid's only tier: start, end, text."""
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    assert lines[:2] == ['File type = "ooTextFile"', 'Object class = "TextGrid"']
+    assert "size = 1" in lines
+    values = [line.split(" = ", 1) for line in lines if " = " in line]
+    first = next(at for at, (key, _) in enumerate(values) if key == "intervals: size")
+    flat = values[first + 1 :]
+    assert [key for key, _ in flat] == ["xmin", "xmax", "text"] * int(values[first][1])
+    read = [json.loads(value) if key == "text" else float(value) for key, value in flat]
+    return [tuple(read[at : at + 3]) for at in range(0, len(read), 3)]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_taps_are_named_as_their_windows_are(models, forest, tmp_path, count):
+    """One model, and a network and a forest together, against windows cut out by hand."""
+    sound = sounds.recording(TIMES, 3.0)
+    path = sounds.write_wav(tmp_path / 'Bob\'s "new" tap.wav', sound)
+    used = [models[0], forest][:count]
+    assert predict(used, [path], tmp_path / "out") == 0
+    table, probabilities = named(tmp_path / "out")
+    np.testing.assert_allclose(table.time_s, TIMES, atol=3e-4)
+    assert table.tap.tolist() == list(range(len(TIMES)))
+    assert set(table.recording) == {'Bob\'s "new" tap'}
+    whole, _ = soundfile.read(path, dtype="float32")
+    starts = [round(time * 96_000) - 2192 for time in table.time_s]
+    windows = np.stack([whole[start : start + 8192].T for start in starts])
+    inputs = encode_windows(windows, ENCODING)
+    expected = np.mean([load_predictor(m)[0].probabilities(inputs) for m in used], axis=0)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    assert table.prediction.tolist() == [LABELS[at] for at in expected.argmax(axis=1)]
+    np.testing.assert_allclose(table.confidence, expected.max(axis=1), atol=1e-5)
+
+
+def test_tracks_parse_back(models, tmp_path):
+    path = sounds.write_wav(tmp_path / "r.wav", sounds.recording(TIMES, 3.0))
+    assert predict(models, [path], tmp_path / "out") == 0
+    table, _ = named(tmp_path / "out")
+    labels = label_track(tmp_path / "out" / "r.labels.txt")
+    np.testing.assert_allclose([start for start, _, _ in labels], table.time_s, atol=1e-6)
+    spoken = [
+        f"{key} {sure:.2f}" for key, sure in zip(table.prediction, table.confidence, strict=True)
+    ]
+    assert [text for _, _, text in labels] == spoken
+    grid = text_grid(tmp_path / "out" / "r.TextGrid")
+    assert (grid[0][0], grid[-1][1]) == (0, 3)
+    assert all(before[1] == after[0] for before, after in pairwise(grid))
+    filled = [part for part in grid if part[2]]
+    assert [text for _, _, text in filled] == table.prediction.tolist()
+    np.testing.assert_allclose(
+        [part[:2] for part in filled], [part[:2] for part in labels], atol=1e-6
+    )
+
+
+def test_a_broken_recording_in_a_folder_does_not_lose_the_others(models, tmp_path, capsys):
+    folder = tmp_path / "new ones"
+    for name in ("a", "deep/a"):
+        sounds.write_wav(folder / f"{name}.wav", sounds.recording(TIMES[:2], 1.5))
+    sounds.write_wav(folder / "two channels.WAV", np.zeros((9000, 2)))
+    (folder / "empty.wav").touch()
+    (folder / ".hidden.wav").touch()
+    (folder / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    sounds.write_wav(folder / "silent.wav", sounds.recording([], 1.5))
+    assert predict(models, [folder], tmp_path / "out") == 0
+    rows = {row["recording"]: row for row in read_tsv(tmp_path / "out" / "recordings.tsv")}
+    assert {name: (row["status"], row["taps"]) for name, row in rows.items()} == {
+        "a": ("ok", "2"),
+        "deep/a": ("ok", "2"),
+        "silent": ("ok", "0"),
+        "empty": ("left out", ""),
+        "gone": ("left out", ""),
+        "two channels": ("left out", ""),
+    }
+    assert "empty file" in rows["empty"]["reason"]
+    assert "2 channel(s); tap2key needs 8: record" in rows["two channels"]["reason"]
+    table, _ = named(tmp_path / "out")
+    assert table.recording.tolist() == ["a", "a", "deep/a", "deep/a"]
+    assert label_track(tmp_path / "out" / "silent.labels.txt") == []
+    assert text_grid(tmp_path / "out" / "silent.TextGrid") == [(0, 1.5, "")]
+    assert label_track(tmp_path / "out" / "deep" / "a.labels.txt")
+    text = (tmp_path / "out" / "transcript.txt").read_text(encoding="utf-8")
+    heads = [line for line in text.splitlines() if line.startswith("== ")]
+    assert heads == ["== a", "== deep/a", "== silent"]
+    (folder / "a.wav").unlink()
+    shutil.rmtree(folder / "deep")
+    (folder / "silent.wav").unlink()
+    shutil.rmtree(tmp_path / "out")
+    message = refused(capsys, models, [folder], tmp_path)
+    assert "no recording can be used; the first: " in message
+
+
+def test_taps_at_the_ends_are_named_in_windows_filled_with_silence(models, tmp_path):
+    sound = sounds.recording([0.4, 1.0, 1.97], 2.0)
+    cut = sound[round(0.39 * sounds.RATE) :]
+    path = sounds.write_wav(tmp_path / "r.wav", cut)
+    assert predict(models[:1], [path], tmp_path / "out") == 0
+    table, probabilities = named(tmp_path / "out")
+    np.testing.assert_allclose(table.time_s, [0.01, 0.61, 1.58], atol=3e-4)
+    whole, _ = soundfile.read(path, dtype="float32")
+    padded = np.pad(whole, ((2192, 6000), (0, 0)))
+    starts = [round(time * 96_000) for time in table.time_s]
+    windows = np.stack([padded[start : start + 8192].T for start in starts])
+    expected = load_predictor(models[0])[0].probabilities(encode_windows(windows, ENCODING))
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("up", "down"), [(1, 2), (2, 1), (147, 320)])
+def test_other_rates_give_the_same_taps(models, tmp_path, up, down):
+    sound = sounds.recording(TIMES, 3.0)
+    sounds.write_wav(tmp_path / "a.wav", sound, subtype="FLOAT")
+    other = np.clip(resample_poly(sound, up, down), -1, 1)
+    sounds.write_wav(tmp_path / "b.wav", other, sounds.RATE * up // down, subtype="FLOAT")
+    assert predict(models, [tmp_path / "a.wav", tmp_path / "b.wav"], tmp_path / "out") == 0
+    table, probabilities = named(tmp_path / "out")
+    first, second = ((table.recording == name).to_numpy() for name in "ab")
+    np.testing.assert_allclose(table.time_s[first], table.time_s[second], atol=3e-4)
+    np.testing.assert_allclose(probabilities[first], probabilities[second], atol=0.1)
+
+
+def test_memory_does_not_grow_with_length(models, tmp_path):
+    """Beyond the half minute that is looked at together."""
+    piece = sounds.recording(np.arange(0.5, 9.5, 0.5).tolist(), 10.0)
+    peaks = []
+    for pieces in (4, 10):
+        path = tmp_path / f"{pieces}.wav"
+        with soundfile.SoundFile(path, "w", sounds.RATE, 8, "PCM_16") as file:
+            for _ in range(pieces):
+                file.write(piece)
+        where = ("--recordings", path, "--output", tmp_path / f"out{pieces}")
+        process = subprocess.Popen(
+            command("predict", "--model", models[0], *where), cwd=WORKFLOW, stderr=subprocess.PIPE
+        )
+        said = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        process.stderr.close()
+        assert process.returncode == 0, said
+        assert len(named(tmp_path / f"out{pieces}")[0]) == 18 * pieces
+        peaks.append(usage.ru_maxrss / 1024)
+    # The minute that the second one is longer is 184 MB.
+    assert peaks[1] < peaks[0] + 60, peaks
+
+
+def test_what_does_not_fit_the_model_is_refused(models, forest, tmp_path, capsys):
+    eight = sounds.write_wav(tmp_path / "r.wav", sounds.recording(TIMES[:1], 1.0))
+    two = sounds.write_wav(tmp_path / "two.wav", np.zeros((9000, 2)))
+    slow = sounds.write_wav(tmp_path / "slow.wav", np.zeros((9000, 8)), rate=8_000)
+    message = refused(capsys, models, [two], tmp_path)
+    assert message.endswith("2 channel(s); tap2key needs 8: record all microphones into one file")
+    message = refused(capsys, models, [eight, slow], tmp_path)
+    assert "slow.wav: recorded at 8000 Hz, but the model needs 16000 Hz; record at" in message
+    others = network(tmp_path / "others", ("a", "b", "c", "d"))
+    message = refused(capsys, [models[0], others], [eight], tmp_path)
+    assert "others: was trained on other keys (4) than" in message
+    message = refused(capsys, models, [eight], tmp_path, "--keyboard", str(KEYBOARD))
+    assert "was trained on other keys than" in message
+    assert "use a model" in message
+    message = refused(capsys, [tmp_path / "absent"], [eight], tmp_path)
+    assert message.endswith("absent/tap2key.json: no such file")
+    message = refused(capsys, models, [tmp_path / "nowhere"], tmp_path)
+    assert "nowhere: no such file or folder" in message
+    (tmp_path / "bare").mkdir()
+    assert "bare: no .wav file in it" in refused(capsys, models, [tmp_path / "bare"], tmp_path)
+    twice = sounds.write_wav(tmp_path / "deep" / "r.wav", sounds.recording([], 1.0))
+    message = refused(capsys, models, [eight, twice], tmp_path)
+    assert "would both be called 'r'; rename one" in message
+
+
+def test_keys_are_those_that_evaluate_names_for_the_same_taps(tmp_path):
+    """The same session with its touches, through segmentation and the dataset."""
+    session = tmp_path / "study" / "Ana_1"
+    make_session(session)
+    labels = load_keyboard(KEYBOARD).labels
+    model = network(tmp_path / "model", labels)
+    encoding = ("--representation", "interleave", "--sample-rate", 16_000, "--crop-ms", 1, 3)
+    stage("segment", "--dir", session, "--output", tmp_path / "taps")
+    stage("encode", "--taps", tmp_path / "taps", "--output", tmp_path / "dataset", *encoding)
+    stage(
+        *("evaluate", "--model", model, "--dataset", tmp_path / "dataset"),
+        *("--output", tmp_path / "scored"),
+    )
+    assert predict([model], [session / "01.acoustic"], tmp_path / "out") == 0
+    scored = pq.read_table(tmp_path / "scored" / "predictions.parquet").to_pandas()
+    taps = pq.read_table(tmp_path / "taps" / "taps.parquet").to_pandas().set_index("tap")
+    table, _ = named(tmp_path / "out")
+    assert len(scored) >= 25
+    assert set(scored.recording) <= set(table.recording)
+    times = taps.loc[scored.tap, "time_s"].to_numpy()
+    matched = np.abs(table.time_s.to_numpy()[:, None] - times).argmin(axis=0)
+    np.testing.assert_array_equal(table.time_s.to_numpy()[matched], times)
+    np.testing.assert_allclose(
+        np.stack(table.probabilities[matched]), np.stack(scored.probabilities), atol=1e-5
+    )
+
+
+def test_provenance_names_models_and_recordings(models, tmp_path):
+    path = sounds.write_wav(tmp_path / "r.wav", sounds.recording(TIMES, 3.0))
+    assert predict(models, [path], tmp_path / "out", "--mark-below", "0.25") == 0
+    about = read_json(tmp_path / "out" / "provenance.json")
+    assert about["settings"]["mark_below"] == 0.25
+    text = json.dumps(about["inputs"])
+    assert all(str(given) in text for given in [path, *models])

@@ -1,0 +1,30 @@
+"""New recordings, without a touch sensor → what was typed, by all of an experiment's models."""
+
+
+rule predict:
+    input:
+        recordings=NEW_RECORDINGS,
+        models=lambda w: PLAN.each_run("models", w.experiment),
+        keyboard=PLAN.keyboard,
+    output:
+        directory(f"{RESULTS}/predictions/{{experiment}}"),
+    log:
+        f"{RESULTS}/logs/predict/{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/predict/{{experiment}}.tsv"
+    wildcard_constraints:
+        experiment=among(PLAN.predicting),
+    conda:
+        "../../envs/learning.yaml"
+    threads: 4
+    resources:
+        mem_mb=megabytes(4000),
+        runtime=minutes(120),
+    params:
+        recordings=PLAN.config["predict"]["recordings"] or [],
+        mark_below=PLAN.config["predict"]["mark_below"],
+        code=code_hash("tap2key.predict"),
+    shell:
+        "python -m tap2key predict --model {input.models:q} --recordings {params.recordings:q}"
+        " --keyboard {input.keyboard:q} --mark-below {params.mark_below} --output {output:q}"
+        " > {log:q} 2>&1"

@@ -1,0 +1,129 @@
+"""Stage `calibrate`: how much a few labelled taps of the tested participant would help a model."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset
+
+from tap2key.calibration import Heard, Locator, calibration_curve
+from tap2key.config import SHIPPED_KEYBOARD
+from tap2key.dataset import ENCODING_FILE, FOLD_FILE, PLACE, Rows, identities, load_fold
+from tap2key.evaluation import check_fits, open_tested
+from tap2key.files import atomic_folder, write_tsv
+from tap2key.keyboard import MM_PER_UNIT, load_keyboard
+from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES
+from tap2key.places import places_of
+from tap2key.predictor import Predictor, load_predictor
+from tap2key.provenance import write_provenance
+from tap2key.tables import formatted
+
+TAPS_PER_KEY = (1, 2, 5)
+DRAWS = 10
+# Of each key: enough for a smooth map, and no wait for a large network.
+MOST_TRAINING_TAPS = 60
+CALIBRATION_FILE = "calibration.tsv"
+COLUMNS = (
+    *("participant", "seed", "draw", "taps_per_key", "given", "tested"),
+    *("accuracy", "macro_f1"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the stage's command line."""
+    parser.add_argument("--model", type=Path, required=True, help="a model's folder")
+    parser.add_argument("--fold", type=Path, required=True, help="the fold it was trained on")
+    parser.add_argument(
+        "--training", type=Path, nargs="+", required=True, help="the training people's datasets"
+    )
+    parser.add_argument(
+        "--dataset", type=Path, nargs="+", required=True, help="the tested people's datasets"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder for the results")
+    parser.add_argument(
+        "--taps-per-key", type=int, nargs="+", default=list(TAPS_PER_KEY), metavar="K"
+    )
+    parser.add_argument("--draws", type=int, default=DRAWS, help="how often to draw those taps")
+    parser.add_argument(
+        "--keyboard",
+        type=Path,
+        default=SHIPPED_KEYBOARD,
+        help="key centres that the taps were labelled with",
+    )
+    parser.add_argument(
+        "--allow-other-version",
+        action="store_true",
+        help="use a model that another version of its library made",
+    )
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write calibration.tsv: scores by participant, draw and labelled taps per key."""
+    predictor, about = load_predictor(args.model, args.allow_other_version)
+    tested = open_tested(args.dataset, args.fold)
+    check_fits(args.model, about, tested)
+    places = places_of(load_keyboard(args.keyboard), tested.labels)
+    heard = hear(predictor, load_fold(args.fold, args.training)["train"], tested.data)
+    columns = tested.data.with_format("numpy")
+    keys, people, sessions = (
+        np.array(columns[name]) for name in ("label", "participant", "session")
+    )
+    heard_before = sorted(set(people.tolist()) & set(about["trained_on"]))
+    if heard_before:
+        print(
+            f"tap2key: warning: {args.model}: was trained on {', '.join(heard_before)}",
+            file=sys.stderr,
+        )
+    rows = []
+    for person in np.unique(people):
+        own = np.flatnonzero(people == person)
+        curve = calibration_curve(
+            heard.of(own),
+            keys[own],
+            sessions[own],
+            places,
+            sorted(set(args.taps_per_key)),
+            args.draws,
+            about["seed"],
+        )
+        rows += [{"participant": person, "seed": about["seed"], **row} for row in curve]
+    with atomic_folder(args.output) as temporary:
+        write_tsv(temporary / CALIBRATION_FILE, map(formatted, rows), COLUMNS)
+        write_provenance(
+            temporary,
+            "tap2key.calibrate",
+            {"taps_per_key": args.taps_per_key, "draws": args.draws},
+            [
+                args.model / ABOUT_FILE,
+                args.fold / FOLD_FILE,
+                args.keyboard,
+                *(folder / ENCODING_FILE for folder in [*args.training, *args.dataset]),
+            ],
+            ABOUT_PACKAGES,
+        )
+    for count in sorted({row["taps_per_key"] for row in rows}):
+        mean = np.mean([row["accuracy"] for row in rows if row["taps_per_key"] == count])
+        print(f"{args.output}: {count} taps per key, accuracy {mean:.3f}", file=sys.stderr)
+
+
+def hear(predictor: Predictor, training: Dataset, tested: Dataset) -> Heard:
+    """What a model makes of the tested taps; where they were is learned from training taps."""
+    probabilities, embeddings = predictor.with_embeddings(Rows(tested).all())
+    if embeddings is None:
+        return Heard(probabilities, None)
+    some = training.select(sample(training, MOST_TRAINING_TAPS))
+    _, known = predictor.with_embeddings(Rows(some).all())
+    columns = some.with_format("numpy")
+    # The sensor's x grows to the left and its y towards the user.
+    seen = -np.column_stack([columns[name] for name in PLACE]).astype(float) * MM_PER_UNIT
+    return Heard(probabilities, Locator(known, seen)(embeddings))
+
+
+def sample(data: Dataset, most: int) -> np.ndarray:
+    """Rows of at most so many taps of each key, drawn alike every time; no tap twice."""
+    once = np.array(list({tap: row for row, tap in enumerate(identities(data))}.values()))
+    once = np.random.default_rng(0).permutation(once)
+    labels = np.array(data.with_format("numpy")["label"])[once]
+    chosen = [once[labels == label][:most] for label in np.unique(labels)]
+    return np.sort(np.concatenate(chosen))
