@@ -176,6 +176,7 @@ def prototype_seconds(
         values = extractor(flat, sampling_rate=ENCODING.sample_rate, max_length=16_000)
         return {"input_values": values["input_values"][0]}
 
+    load({"path": str(wavs / "0.wav")})  # what is imported at the first call is not counted
     begun = time.process_time()
     paths = [str(wavs / f"{tap}.wav") for tap in range(sample)]
     rows = Dataset.from_dict({"path": paths, "label": every[:sample].tolist()})

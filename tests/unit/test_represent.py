@@ -8,6 +8,7 @@ from tap2key.represent import (
     WINDOW_RATE,
     WINDOW_SAMPLES,
     Encoding,
+    decimate,
     encode_windows,
     highpass,
     interleave,
@@ -144,3 +145,15 @@ def test_the_encoding_applies_its_high_pass_before_resampling(noise):
     encoding = Encoding(sample_rate=16_000, highpass_hz=150)
     expected = encode_windows(highpass(noise, 150, WINDOW_RATE), Encoding())
     np.testing.assert_array_equal(encode_windows(noise, encoding), expected)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4, 6, 12])
+@pytest.mark.parametrize("length", [WINDOW_SAMPLES, 1001])
+def test_decimation_is_scipys_resampling(factor, length):
+    windows = np.random.default_rng(1).standard_normal((3, 8, length)).astype(np.float32)
+    expected = signal.resample_poly(windows.astype(float), 1, factor, axis=-1)
+    found = decimate(windows, factor)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=3e-6)
+    alone = decimate(windows[1:2], factor)
+    np.testing.assert_allclose(alone, found[1:2], atol=1e-6)
