@@ -73,6 +73,12 @@ class Started:
 
         return until(asked, SECONDS, what)
 
+    def in_training(self) -> str:
+        """The number of the job that trains, once it has written a checkpoint."""
+        self.until(lambda: list(self.log.parent.glob(CHECKPOINTS)), "a checkpoint")
+        (job,) = self.jobs
+        return job
+
     def kill(self) -> None:
         """End it as the kernel would; its jobs are not told."""
         if self.process.poll() is None:

@@ -6,7 +6,7 @@ import time
 import pytest
 from cluster import NODES, said, until
 from running import snakemake
-from submitting import CHECKPOINTS, LOCALLY, MODEL, ready_to_train
+from submitting import LOCALLY, MODEL, ready_to_train
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 INTERRUPTED = ("--configfile", "small.yaml", "interrupted.yaml", "--", MODEL)
@@ -19,17 +19,6 @@ def undisturbed(cluster, finished, tmp_path_factory):
     run = snakemake(root, [*LOCALLY, *INTERRUPTED], root)
     assert run.status == 0, run.text[-3000:]
     return root
-
-
-def in_training(root, started):
-    """The number of the job that trains, once it has written a checkpoint."""
-    started.until(lambda: list(root.glob(CHECKPOINTS)), "a checkpoint")
-    (job,) = started.jobs
-    return job
-
-
-def resources(**expressions):
-    return ["--set-resources", *(f"train:{name}={text}" for name, text in expressions.items())]
 
 
 def check(run, root, undisturbed):
@@ -55,7 +44,7 @@ def check_resumed(root):
 
 def test_a_requeued_job_goes_on(cluster, start, prepared, undisturbed):
     started = start(prepared, *INTERRUPTED)
-    job = in_training(prepared, started)
+    job = started.in_training()
     said(["scontrol", "requeue", job])
     run = started.wait()
     check(run, prepared, undisturbed)
@@ -66,7 +55,7 @@ def test_a_requeued_job_goes_on(cluster, start, prepared, undisturbed):
 
 def test_a_cancelled_job_is_submitted_anew(cluster, start, prepared, undisturbed):
     started = start(prepared, *INTERRUPTED)
-    said(["scancel", in_training(prepared, started)])
+    said(["scancel", started.in_training()])
     run = started.wait()
     check(run, prepared, undisturbed)
     check_resumed(prepared)
@@ -75,7 +64,7 @@ def test_a_cancelled_job_is_submitted_anew(cluster, start, prepared, undisturbed
 
 def test_a_job_killed_by_its_time_limit_gets_more_time(cluster, start, prepared, undisturbed):
     started = start(prepared, *INTERRUPTED)
-    job = in_training(prepared, started)
+    job = started.in_training()
     asked = cluster.about(job)["TimeLimit"]
     cluster.stall(job)
     said(["scontrol", "update", f"jobid={job}", "TimeLimit=1"])
@@ -99,7 +88,7 @@ def test_a_job_killed_for_its_memory_gets_more_memory(cluster, start, prepared, 
 
 def test_a_node_that_dies_takes_nothing_with_it(cluster, start, prepared, undisturbed):
     started = start(prepared, *INTERRUPTED)
-    job = in_training(prepared, started)
+    job = started.in_training()
     node = cluster.about(job)["NodeList"]
     cluster.kill_node(node, job)
     try:
@@ -116,7 +105,7 @@ def test_snakemake_killed_and_started_again_never_has_a_job_twice(
     cluster, start, prepared, undisturbed
 ):
     killed = start(prepared, *INTERRUPTED)
-    job = in_training(prepared, killed)
+    job = killed.in_training()
     cluster.stall(job)
     killed.kill()
     assert cluster.about(job)["JobState"] == "RUNNING"
@@ -153,7 +142,7 @@ def test_slurm_not_answering_for_half_a_minute(cluster, start, prepared, undistu
     )
     stand_in.chmod(0o755)
     started = start(prepared, *INTERRUPTED, path=stand_in.parent)
-    job = in_training(prepared, started)
+    job = started.in_training()
     began = time.monotonic()
     away.touch()
     until(lambda: time.monotonic() - began > 30, 40, "half a minute")

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from cluster import said
 from running import snakemake
 from submitting import LOCALLY, MODEL, ready_to_train
 
@@ -30,12 +31,28 @@ def test_two_processes_make_the_model_of_one(cluster, start, prepared, alone, no
     shape.write_text(f"launch: {{nodes: {nodes}, processes: {processes}, stage_to: {disk}}}\n")
     run = start(prepared, *PLAIN, str(shape), "--", MODEL).wait()
     assert run.status == 0, run.text[-3000:]
-    said = (prepared / LOG).read_text()
-    assert "processes that train together: 2\n" in said
-    assert "all 2 processes ended with the same weights" in said
+    told = (prepared / LOG).read_text()
+    assert "processes that train together: 2\n" in told
+    assert "all 2 processes ended with the same weights" in told
     assert len(list(disk.iterdir())) == 2
     (job,) = run.slurm_jobs
     assert cluster.about(job)["NumNodes"] == str(nodes)
     # The mean validation loss is of more rows: the last ones are repeated to share them evenly.
     columns = ["step", "loss", "learning_rate", "eval_weighted_f1"]
     pd.testing.assert_frame_equal(history(prepared)[columns], alone[columns], rtol=1e-5, atol=0)
+
+
+def test_a_job_requeued_on_two_nodes_goes_on(cluster, start, prepared):
+    (prepared / "shape.yaml").write_text("launch: {nodes: 2}\n")
+    long = ("--configfile", "small.yaml", "interrupted.yaml", "shape.yaml")
+    started = start(prepared, *long, "--", MODEL)
+    job = started.in_training()
+    said(["scontrol", "requeue", job])
+    run = started.wait()
+    assert run.status == 0, run.text[-3000:]
+    assert run.slurm_jobs == [job]
+    assert cluster.about(job)["Restarts"] == "1"
+    told = (prepared / LOG).read_text()
+    assert "epoch 4 of 60" not in told
+    assert "epoch 60 of 60" in told
+    assert "all 2 processes ended with the same weights" in told
