@@ -49,7 +49,7 @@ rule overview:
         runtime=minutes(10),
     params:
         folder=subpath(output.study, parent=True),
-        taps=f"{RESULTS}/taps",
+        taps=lambda w: f"{RESULTS}/taps",
         people=PLAN.participants,
         code=code_hash("tap2key.overview"),
     shell:
