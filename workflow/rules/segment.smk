@@ -23,7 +23,7 @@ rule segment:
         mem_mb=megabytes(2000),
         runtime=minutes(30),
     params:
-        folder=f"{RESULTS}/taps/{{participant}}/{{session}}",
+        folder=subpath(output.taps, parent=True),
         options=options.segment_options(PLAN.config["segment"]),
         pinned=signed(lambda w: [str(r.latency_s) for r in PLAN.sessions[w.participant, w.session]]),
         code=code_hash("tap2key.segment"),
