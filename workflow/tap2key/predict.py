@@ -87,7 +87,7 @@ def main(args: argparse.Namespace) -> None:
                 continue
             named = named_taps(table)
             write_tracks(temporary, recording.name, named, duration_s)
-            audits[-1] |= {"taps": len(named), "duration_s": duration_s}
+            audits[-1] |= {"taps": len(named), "duration_s": round(duration_s, 6)}
             texts.append((recording.name, transcript(named, args.mark_below)))
             tables.append(table)
         if not tables:
