@@ -36,7 +36,7 @@ def expected_jobs(sessions, participants, encodings=3, experiments=4, forests=2)
         "summarize": experiments,
         "curves": experiments - forests,
         "pretrained": 1,
-        **dict.fromkeys(("overview", "compare", "record", "all"), 1),
+        **dict.fromkeys(("choose", "overview", "compare", "record", "all"), 1),
     }
 
 
@@ -238,7 +238,8 @@ def test_a_larger_study_has_one_job_per_session_and_participants_share_them(tmp_
             make_session(f"P{person:02}/{session:02}")
     run = dry_run(tmp_path, "select_experiments=gcc-phat-forest")
     assert run.jobs == {
-        "segment": 200,
-        **dict.fromkeys(("encode", "fold", "baseline", "evaluate"), 20),
-        **dict.fromkeys(("summarize", "overview", "compare", "record", "all"), 1),
+        **dict.fromkeys(("segment", "preview"), 200),
+        **dict.fromkeys(("encode", "fold", "baseline", "evaluate", "calibrate"), 20),
+        **dict.fromkeys(("summarize", "calibration_curve", "overview", "compare"), 1),
+        **dict.fromkeys(("record", "all"), 1),
     }

@@ -166,7 +166,8 @@ def test_a_folder_of_new_recordings_is_read_by_all_folds(finished, tmp_path):
     given = json.dumps({"recordings": str(folder), "experiment": "level-forest"})
     target = "results/predictions/level-forest"
     try:
-        run = snakemake(finished, [*SMALL_RUN, target, "--config", f"predict={given}"], finished)
+        asked = [*SMALL_RUN, "--config", f"predict={given}", "--", target]
+        run = snakemake(finished, asked, finished)
         assert run.status == 0, run.text[-3000:]
         assert set(run.jobs) == {"predict"}
         output = finished / target

@@ -58,7 +58,7 @@ def test_a_line_of_represent_reruns_from_encode(finished):
     assert set(jobs) == {
         *("encode", "fold", "train", "baseline"),
         *("evaluate", "calibrate", "calibration_curve", "summarize", "compare", "curves"),
-        *("record", "all"),
+        *("choose", "record", "all"),
     }
     assert len(jobs["encode"]) == 6
 
@@ -68,7 +68,7 @@ def test_a_setting_reruns_what_depends_on_it(finished):
         jobs = planned(finished)
     assert set(jobs) == {
         *("train", "evaluate", "calibrate", "calibration_curve", "summarize", "compare"),
-        *("curves", "record", "all"),
+        *("curves", "choose", "record", "all"),
     }
     assert {job["experiment"] for job in jobs["evaluate"]} == {"aligned-48000"}
 
