@@ -59,6 +59,18 @@ def minutes(first):
     return signed(lambda wildcards, attempt: first * 2 ** (attempt - 1))
 
 
+@signed
+def recordings_of(wildcards):
+    """The recordings of a session."""
+    return [r.path for r in PLAN.sessions[wildcards.participant, wildcards.session]]
+
+
+@signed
+def touches_of(wildcards):
+    """The touch files of a session."""
+    return PLAN.sessions[wildcards.participant, wildcards.session][0].touch_files
+
+
 def among(names):
     """A regular expression that matches just these names."""
     return "|".join(map(re.escape, names)) or "(?!)"

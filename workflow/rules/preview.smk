@@ -4,8 +4,8 @@
 rule preview:
     input:
         manifest=ancient(PLAN.manifest),
-        recordings=lambda w: [r.path for r in PLAN.sessions[w.participant, w.session]],
-        touches=lambda w: PLAN.sessions[w.participant, w.session][0].touch_files,
+        recordings=recordings_of,
+        touches=touches_of,
         taps=rules.segment.output.taps,
         audit=rules.segment.output.recordings,
     output:

@@ -4,8 +4,8 @@
 rule segment:
     input:
         manifest=ancient(PLAN.manifest),
-        recordings=signed(lambda w: [r.path for r in PLAN.sessions[w.participant, w.session]]),
-        touches=signed(lambda w: PLAN.sessions[w.participant, w.session][0].touch_files),
+        recordings=recordings_of,
+        touches=touches_of,
         keyboard=PLAN.keyboard,
     output:
         taps=f"{RESULTS}/taps/{{participant}}/{{session}}/taps.parquet",
