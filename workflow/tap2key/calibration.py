@@ -2,15 +2,18 @@
 
 Between sessions microphones are re-placed and waves run at another speed, so that every tap seems
 to be somewhere else by about the same; and people aim and strike each key in their own way. Both
-give the likelihood of every key, which is added to the model's own. A tap is judged by the labelled
-taps alone, never by the other taps that are to be named.
+hint at every key's likelihood, which is added to the model's own, as heavily as serves best among
+the labelled taps. A tap is judged by those alone, never by other taps that are to be named.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics import log_loss
 
 from tap2key.keyboard import OUTSIDE
 from tap2key.places import Places
@@ -30,6 +33,8 @@ LEAST_PLACE_SCORE = -20.0
 # Probabilities below this are alike: training leaves some to every key.
 FLOOR = 0.02
 PROTOTYPE_WEIGHT = 0.5
+WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+VALIDATION_PARTS = 5
 TINY = 1e-4
 
 
@@ -72,6 +77,10 @@ class Heard:
 def calibrated(given: Heard, keys: np.ndarray, wanted: Heard, places: Places) -> np.ndarray:
     """How likely each key is, given some labelled taps of the same session.
 
+    What the labelled taps say is weighted as serves best among themselves: each fifth of them is
+    named with the help of the others, and the likeliest weights are taken, 0 among them. So a model
+    that has little to learn from them is left alone.
+
     Args:
         given: the labelled taps.
         keys: [given], their keys as indices of labels.
@@ -81,13 +90,32 @@ def calibrated(given: Heard, keys: np.ndarray, wanted: Heard, places: Places) ->
     Returns:
         [wanted, labels], log-likelihoods up to a constant for each tap.
     """
-    scores = np.log(np.maximum(wanted.probabilities, TINY))
-    scores += prototype_scores(given.probabilities, keys, wanted.probabilities)
+    own = _log(given.probabilities)
+    hints = np.zeros((2, *own.shape))
+    turn = np.random.default_rng(0).permutation(np.arange(len(keys)) % VALIDATION_PARTS)
+    for part in range(VALIDATION_PARTS):
+        left = turn == part
+        if left.any() and not left.all():
+            hints[:, left] = hints_of(given.of(~left), keys[~left], given.of(left), places)
+    fits = {
+        weights: _likelihood(own + np.tensordot(weights, hints, 1), keys)
+        for weights in product(WEIGHTS, repeat=2)
+    }
+    best = max(fits, key=fits.get)
+    return _log(wanted.probabilities) + np.tensordot(best, hints_of(given, keys, wanted, places), 1)
+
+
+def hints_of(given: Heard, keys: np.ndarray, wanted: Heard, places: Places) -> np.ndarray:
+    """What labelled taps say of others, by the session's shift and by prototypes of the keys.
+
+    Returns:
+        [2, wanted, labels] log-likelihoods; 0 where there is nothing to go by.
+    """
+    shift = np.zeros(wanted.probabilities.shape)
     on_keys = keys != _index(places, OUTSIDE)
     if wanted.places is not None and on_keys.any():
-        shift = Shift(given.places[on_keys], keys[on_keys], places)
-        scores += shift.scores(wanted.places)
-    return scores
+        shift = Shift(given.places[on_keys], keys[on_keys], places).scores(wanted.places)
+    return np.stack([shift, prototype_scores(given.probabilities, keys, wanted.probabilities)])
 
 
 def prototype_scores(given: np.ndarray, keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -264,6 +292,15 @@ def calibration_curve(
 def _centred_log(probabilities: np.ndarray) -> np.ndarray:
     logs = np.log(probabilities + FLOOR)
     return logs - logs.mean(axis=1, keepdims=True)
+
+
+def _log(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(probabilities, TINY))
+
+
+def _likelihood(scores: np.ndarray, keys: np.ndarray) -> float:
+    """Mean log-probability of the true keys."""
+    return float(-log_loss(keys, softmax(scores, axis=1), labels=np.arange(scores.shape[1])))
 
 
 def _index(places: Places, label: str) -> int:
