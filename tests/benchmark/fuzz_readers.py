@@ -185,7 +185,8 @@ def check_log(path: Path) -> None:
         assert abs(clock.latency_s - LATENCY_S) < 0.03, "shifted"
     expected_s = clock.expected_touch_s(tap_s)
     matched = match_in_order(expected_s, touch_s, clock.reach_s(0.1))
-    taps = Taps((tap_s * SAMPLE_RATE).astype(np.int64), np.full(len(tap_s), 0.1))
+    loud = np.full(len(tap_s), 0.1)
+    taps = Taps((tap_s * SAMPLE_RATE).astype(np.int64), loud, loud / 10)
     recording = Recording("p", "s", "r", path, START, None, (path,))
     for row in labelled_rows(recording, taps, touches, matched, touch_s, expected_s, keyboard()):
         if row["label"] is not None:

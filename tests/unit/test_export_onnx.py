@@ -112,9 +112,11 @@ def test_the_file_says_what_it_needs_and_gives(exported):
         "sample_rate": 16_000,
         "crop_ms": [1, 3],
         "highpass_hz": None,
+        "whiten": False,
     }
     # 0.5 ms before and 2 ms after the onset, which is 16 frames into the encoded window.
-    assert json.loads(notes["cut"]) == {"first": 8, "frames": 40, "channels": 8}
+    cut = {"first": 8, "frames": 40, "channels": 8, "stacked": False}
+    assert json.loads(notes["cut"]) == cut
     assert notes["onset_frame"] == "8"
     assert json.loads(notes["held_out"]) == ["Ana"]
     (given,) = session.get_inputs()

@@ -92,4 +92,6 @@ def test_a_changed_number_of_processes_goes_on_with_the_same_batches(data, tmp_p
     assert [row["step"] for row in rows] == [row["step"] for row in expected]
     found, same = (load_file(r / "model" / "model.safetensors") for r in (broken, whole))
     for name, values in same.items():
-        np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-4, err_msg=name)
+        # Added alike to all scores of a query: its gradient is rounding error, made large by Adam.
+        if not name.endswith("k_proj.bias"):
+            np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-4, err_msg=name)

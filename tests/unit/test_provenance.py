@@ -77,7 +77,7 @@ def test_code_counts_in_the_module_and_in_what_it_imports(package, file, old, ne
         ("represent", "encode", True),
         ("represent", "train", True),
         ("represent", "segment", False),
-        ("represent", "summarize", False),
+        ("represent", "overview", False),
         ("train", "segment", False),
         ("train", "encode", False),
         ("train", "fold", False),
