@@ -8,9 +8,8 @@ import numpy as np
 from datasets import Dataset
 
 from tap2key.calibration import Heard, Locator, calibration_curve
-from tap2key.config import SHIPPED_KEYBOARD
 from tap2key.dataset import ENCODING_FILE, FOLD_FILE, PLACE, Rows, identities, load_fold
-from tap2key.evaluation import check_fits, open_tested
+from tap2key.evaluation import add_scoring_arguments, check_fits, open_tested
 from tap2key.files import atomic_folder, write_tsv
 from tap2key.keyboard import MM_PER_UNIT, load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES
@@ -40,22 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset", type=Path, nargs="+", required=True, help="the tested people's datasets"
     )
-    parser.add_argument("--output", type=Path, required=True, help="folder for the results")
     parser.add_argument(
         "--taps-per-key", type=int, nargs="+", default=list(TAPS_PER_KEY), metavar="K"
     )
     parser.add_argument("--draws", type=int, default=DRAWS, help="how often to draw those taps")
-    parser.add_argument(
-        "--keyboard",
-        type=Path,
-        default=SHIPPED_KEYBOARD,
-        help="key centres that the taps were labelled with",
-    )
-    parser.add_argument(
-        "--allow-other-version",
-        action="store_true",
-        help="use a model that another version of its library made",
-    )
+    add_scoring_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> None:

@@ -43,12 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fold", type=Path, help="test only on the rows that this fold tests on, if it names any"
     )
+    add_scoring_arguments(parser)
+
+
+def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what every stage that scores a model is told."""
     parser.add_argument("--output", type=Path, required=True, help="folder for the results")
     parser.add_argument(
         "--keyboard",
         type=Path,
         default=SHIPPED_KEYBOARD,
-        help="key centres that the taps were labelled with, for the keyboard map",
+        help="key centres that the taps were labelled with",
     )
     parser.add_argument(
         "--allow-other-version",
