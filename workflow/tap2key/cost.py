@@ -19,11 +19,16 @@ from tap2key.workload import ROWS_OVER_TAPS, Network, Workload, length_of
 SECONDS = {
     "simulate": (0.5, 0.025),
     "segment": (0.4, 0.003),
+    "preview": (1.5, 0.008),
     "encode": (0.5, 0.0036),
     "fold": (2.0, 0.0),
     "pretrained": (60.0, 0.0),
     "baseline": (3.0, 0.005),
     "evaluate": (10.0, 0.006),
+    "calibrate": (5.0, 0.006),
+    "calibration_curve": (3.0, 0.0),
+    "choose": (1.5, 0.0),
+    "predict": (15.0, 0.0),
     "summarize": (5.0, 0.001),
     "curves": (2.0, 0.0),
     "compare": (3.0, 0.0),
@@ -42,11 +47,12 @@ GPU_STEP_S, GPU_OPERATIONS_PER_S = 0.05, 1e13
 SIMULATED_SECONDS_PER_TAP = 0.36
 SAMPLE_BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4}
 TAP_ROW, SESSION = 70, 12_000
+PREVIEW_ROW, PREVIEW = 170, 20_000
 DATASET_ROW, DATASET = 90, 12_000
 FOLD_ROW, FOLD = 4, 12_000
 TREE_ROW = 22
 MODEL_FILES = 25_000
-EVALUATION, SUMMARY = 260_000, 290_000
+EVALUATION, SUMMARY, CALIBRATION = 260_000, 290_000, 97_000
 LOGS_OF_JOB = 4_400
 REPORT, REPORT_OF_RUN = 100_000, 420_000
 FLOAT = 4
@@ -89,17 +95,17 @@ def main(args: argparse.Namespace) -> None:
         f"{len(workload.plan.experiments)} experiments, {workload.jobs['fold']} models\n"
     )
     on_gpu = seconds.get("train", 0) if config["launch"]["gpu"] else 0
-    print(f"{'rule':<12}{'jobs':>7}{'hours':>10}")
+    print(f"{'rule':<18}{'jobs':>7}{'hours':>10}")
     for rule, jobs in workload.jobs.items():
         kind = " on GPUs" if on_gpu and rule == "train" else ""
-        print(f"{rule:<12}{jobs:>7}{seconds.get(rule, 0) / 3600:>10.2f}{kind}")
-    print(f"{'total':<12}{sum(workload.jobs.values()):>7}", end="")
+        print(f"{rule:<18}{jobs:>7}{seconds.get(rule, 0) / 3600:>10.2f}{kind}")
+    print(f"{'total':<18}{sum(workload.jobs.values()):>7}", end="")
     print(f"{(sum(seconds.values()) - on_gpu) / 3600:>10.2f} CPU-hours", end="")
     print(f", {on_gpu / 3600:.2f} GPU-hours" if on_gpu else "")
     sizes = estimated_bytes(workload)
-    print(f"\n{'folder':<12}{'disk':>17}")
+    print(f"\n{'folder':<18}{'disk':>17}")
     for folder, size in {**sizes, "total": sum(sizes.values())}.items():
-        print(f"{folder:<12}{readable(size):>17}")
+        print(f"{folder:<18}{readable(size):>17}")
     print("\n" + "\n".join(remarks(workload, args.benchmarks)))
 
 
@@ -163,9 +169,11 @@ def estimated_seconds(workload: Workload) -> dict[str, float]:
     handled = {
         "simulate": taps,
         "segment": taps,
+        "preview": taps,
         "encode": sum(workload.taps_of[person] for _, person in workload.datasets),
         "baseline": trained,
         "evaluate": tested,
+        "calibrate": tested if plan.calibrated else 0,
         "summarize": tested,
     }
     found = {
@@ -205,6 +213,7 @@ def estimated_bytes(workload: Workload) -> dict[str, float]:
         samples = taps * SIMULATED_SECONDS_PER_TAP * WINDOW_RATE * CHANNELS
         found["simulated"] = samples * SAMPLE_BYTES[plan.config["simulate"]["subtype"]]
     found["taps"] = taps * (WINDOW * CHANNELS * FLOAT + TAP_ROW) + len(workload.taps) * SESSION
+    found["previews"] = taps * PREVIEW_ROW + len(workload.taps) * PREVIEW
     found["datasets"] = sum(
         workload.taps_of[person] * (FLOAT * length_of(encoding) + DATASET_ROW) + DATASET
         for (_, person), encoding in workload.datasets.items()
@@ -226,6 +235,7 @@ def estimated_bytes(workload: Workload) -> dict[str, float]:
     if fetched:
         found["pretrained"] = sum(FLOAT * network.parameters for network in fetched.values())
     found["summary"] = SUMMARY * len(plan.experiments)
+    found["calibration"] = CALIBRATION * len(plan.calibrated)
     found["logs"] = LOGS_OF_JOB * sum(workload.jobs.values())
     found["report"] = REPORT + REPORT_OF_RUN * (runs + len(plan.experiments))
     return found

@@ -81,12 +81,17 @@ class Workload:
         found = {
             "simulate": len(plan.simulated),
             "segment": len(plan.sessions),
+            "preview": len(plan.sessions),
             "encode": len(self.datasets),
             "fold": sum(runs.values()),
             "pretrained": len(plan.fetched),
             "train": sum(runs[name] for name in networks),
             "baseline": sum(runs[name] for name in forests),
             "evaluate": sum(runs.values()),
+            "calibrate": sum(runs[name] for name in plan.calibrated),
+            "calibration_curve": len(plan.calibrated),
+            "choose": 1 if plan.candidates else 0,
+            "predict": len(plan.predicting),
             "summarize": len(runs),
             "curves": len(networks),
             **dict.fromkeys(("compare", "overview", "record", "all"), 1),
@@ -124,9 +129,7 @@ class Workload:
 
 def encoding_in(settings: Mapping[str, Any]) -> Encoding:
     """The encoding of an experiment's settings."""
-    chosen = settings["encoding"]
-    crop = None if chosen["crop_ms"] is None else tuple(chosen["crop_ms"])
-    return Encoding(chosen["representation"], chosen["sample_rate"], crop, chosen["highpass_hz"])
+    return Encoding.told(settings["encoding"])
 
 
 def length_of(encoding: Encoding) -> int:
