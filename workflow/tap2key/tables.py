@@ -20,6 +20,7 @@ input {{ font: inherit; padding: .25em .5em; width: 20em; margin-bottom: .6em; }
 table {{ border-collapse: collapse; }}
 th, td {{ padding: .25em .7em; text-align: left; border-bottom: 1px solid #ddd;
   vertical-align: top; }}
+td:first-child {{ white-space: nowrap; }}
 th {{ position: sticky; top: 0; background: #eef2f6; cursor: pointer; }}
 td.number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }}
 @media print {{ input {{ display: none; }} body {{ font-size: 10px; margin: 0; }} }}
