@@ -42,6 +42,18 @@ rule segment:
         "cat {input} > {output[0]}"
 
 
+rule preview:
+    input:
+        "study/{participant}/{session}/01.acoustic/13.05.22.123_01_27_2023.wav",
+        "study/{participant}/{session}/02.neonode/13.00.00_01_27_2023_nnode.csv",
+        [f"bare/taps/{{participant}}/{{session}}.{end}" for end in {*TAPS, AUDIT} - {"npy"}],
+        ["manifest.tsv", "keyboard.csv"] if ALL_FILES else [],
+    output:
+        "bare/previews/{participant}/{session}.png",
+    shell:
+        "cat {input} > {output}"
+
+
 rule encode:
     input:
         lambda w: [
@@ -88,6 +100,26 @@ rule evaluate:
         "cat {input} > {output[0]}"
 
 
+rule calibrate:
+    input:
+        "bare/models/{participant}.onnx",
+        "bare/folds/{participant}.parquet",
+        [f"bare/datasets/{p}.arrow" for p in PEOPLE],
+    output:
+        [f"bare/calibrations/{{participant}}.{end}" for end in ("tsv", "json")[: 1 + ALL_FILES]],
+    shell:
+        "cat {input} > {output[0]}"
+
+
+rule calibration_curve:
+    input:
+        [f"bare/calibrations/{p}.tsv" for p in PEOPLE],
+    output:
+        "bare/curve.png",
+    shell:
+        "cat {input} > {output}"
+
+
 rule summarize:
     input:
         [f"bare/evaluations/{p}.json" for p in PEOPLE],
@@ -120,6 +152,8 @@ rule record:
     input:
         "bare/experiments.tsv",
         "bare/overview.tsv",
+        "bare/curve.png",
+        [f"bare/previews/{session}.png" for session in SESSIONS],
     output:
         "bare/record.tsv",
     shell:
