@@ -18,7 +18,8 @@ from tap2key.provenance import code_hash
 try:
     PLAN = plan.make_plan(config, workflow.is_main_process)
     EXPERIMENTS = PLAN.experiments
-    FOLDS = {name: PLAN.folds(name) for name in EXPERIMENTS}
+    for name in EXPERIMENTS:
+        PLAN.folds(name)
     NEW_RECORDINGS = PLAN.new_recordings
 except Tap2keyError as error:
     raise WorkflowError(str(error)) from None

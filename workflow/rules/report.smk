@@ -142,7 +142,7 @@ rule record:
 onsuccess:
     if Path(rules.record.output.exact).is_file():
         shell(
-            "python -m snakemake --snakefile {workflow.main_snakefile:q} --nolock --quiet all"
+            "python -m snakemake --snakefile {workflow.main_snakefile:q} --nolock --quiet rules progress"
             " --configfile {rules.record.output.exact:q} --report {RESULTS:q}/report.html"
             " || echo 'The report could not be made; see above.'"
         )
