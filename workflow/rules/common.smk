@@ -1,5 +1,6 @@
 """What all rules share: the plan of the run, code hashes, and how a stage is started."""
 
+import gc
 import inspect
 import json
 import re
@@ -14,6 +15,10 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 from tap2key import leftovers, options, plan
 from tap2key.errors import Tap2keyError
 from tap2key.provenance import code_hash
+
+# A large study's graph is millions of objects that live as long as the run, and Python's collector
+# would walk them again and again while it is built: a good part of a dry run's time. See `onstart`.
+gc.disable()
 
 try:
     PLAN = plan.make_plan(config, workflow.is_main_process)
@@ -61,15 +66,17 @@ def minutes(first):
 
 
 @signed
-def recordings_of(wildcards):
-    """The recordings of a session."""
-    return [r.path for r in PLAN.sessions[wildcards.participant, wildcards.session]]
+def files_of_session(wildcards):
+    """A session's recordings and touch files."""
+    recordings = PLAN.sessions[wildcards.participant, wildcards.session]
+    return [*(r.path for r in recordings), *recordings[0].touch_files]
 
 
 @signed
-def touches_of(wildcards):
-    """The touch files of a session."""
-    return PLAN.sessions[wildcards.participant, wildcards.session][0].touch_files
+def told_of_session(wildcards):
+    """What study.tsv can say of a session's recordings, beside who typed them."""
+    recordings = PLAN.sessions[wildcards.participant, wildcards.session]
+    return [f"{r.start.isoformat()} {r.latency_s}" for r in recordings]
 
 
 def among(names):
@@ -77,8 +84,10 @@ def among(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-# Only SLURM's executor names its jobs after the run.
 onstart:
+    gc.freeze()
+    gc.enable()
+    # Only SLURM's executor names its jobs after the run.
     try:
         leftovers.take_over(
             Path(RESULTS), getattr(workflow.scheduler._executor, "run_uuid", None)

@@ -4,8 +4,7 @@
 rule preview:
     input:
         manifest=ancient(PLAN.manifest),
-        recordings=recordings_of,
-        touches=touches_of,
+        session=files_of_session,
         taps=rules.segment.output.taps,
         audit=rules.segment.output.recordings,
     output:

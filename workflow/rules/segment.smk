@@ -4,8 +4,7 @@
 rule segment:
     input:
         manifest=ancient(PLAN.manifest),
-        recordings=recordings_of,
-        touches=touches_of,
+        session=files_of_session,
         keyboard=PLAN.keyboard,
     output:
         taps=f"{RESULTS}/taps/{{participant}}/{{session}}/taps.parquet",
@@ -25,7 +24,7 @@ rule segment:
     params:
         folder=subpath(output.taps, parent=True),
         options=options.segment_options(PLAN.config["segment"]),
-        pinned=signed(lambda w: [str(r.latency_s) for r in PLAN.sessions[w.participant, w.session]]),
+        told=told_of_session,
         code=code_hash("tap2key.segment"),
     shell:
         "python -m tap2key segment --manifest {input.manifest:q} --keyboard {input.keyboard:q}"
