@@ -233,9 +233,9 @@ def test_taps_of_each_key_are_those_of_the_fold_and_of_the_evaluation(tmp_path):
     assert [sides["test"][key] for key in LABELS] == ["2", "2", "1"]
 
 
-def compare(summaries, output):
+def compare(summaries, output, *more):
     arguments = ["--summaries", *map(str, summaries), "--output", str(output)]
-    assert main(["compare", *arguments]) == 0
+    assert main(["compare", *arguments, *map(str, more)]) == 0
     return read_tsv(output), read_tsv(output.with_name("differences.tsv"))
 
 
@@ -322,3 +322,22 @@ def test_below_six_participants_no_significance_is_claimed(tmp_path, capsys):
 def test_one_experiment_has_nothing_to_be_compared_with(summary, tmp_path):
     rows, differences = compare([summary], tmp_path / "experiments.tsv")
     assert (len(rows), differences) == (1, [])
+
+
+def test_what_training_took_is_the_mean_over_models_of_either_kind(summary, tmp_path, capsys):
+    for job, wall_s, cpu_s in (
+        ("train/first/Ana/seed-0", "90.0", "60.0"),
+        ("train/first/Bo/seed-0", "150.0", "120.0"),
+        ("baseline/second/Ana/seed-0", "0.3", "NA"),
+        ("evaluate/first/Ana/seed-0", "9000.0", "9000.0"),
+    ):
+        table = tmp_path / "benchmarks" / f"{job}.tsv"
+        table.parent.mkdir(parents=True)
+        table.write_text(f"s\tmax_rss\tcpu_time\n{wall_s}\t1\t{cpu_s}\n")
+    assert summarize([evaluation(tmp_path / "Ana", "Ana", "ab|", "ab|")], tmp_path / "second") == 0
+    capsys.readouterr()
+    summaries = [summary, tmp_path / "second"]
+    rows, _ = compare(summaries, tmp_path / "all.tsv", "--benchmarks", tmp_path / "benchmarks")
+    took = [(row["training_minutes"], row["training_cpu_minutes"]) for row in rows]
+    assert took == [("2.0000", "1.5000"), ("0.0050", "")]
+    assert "CPU minutes" in capsys.readouterr().out

@@ -224,7 +224,8 @@ rule compare:
         runtime=minutes(10),
     params:
         summaries=[f"{RESULTS}/summary/{name}" for name in EXPERIMENTS],
+        benchmarks=f"{RESULTS}/benchmarks",
         code=code_hash("tap2key.compare"),
     shell:
-        "python -m tap2key compare --summaries {params.summaries:q} --output {output.table:q}"
-        " > {log:q} 2>&1"
+        "python -m tap2key compare --summaries {params.summaries:q}"
+        " --benchmarks {params.benchmarks:q} --output {output.table:q} > {log:q} 2>&1"

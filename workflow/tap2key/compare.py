@@ -1,11 +1,12 @@
 """Stage `compare`: the summaries of several experiments side by side."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from statistics import stdev
+from statistics import mean, stdev
 
+from tap2key.benchmarks import numbers, read_benchmarks
 from tap2key.files import read_json, read_tsv
 from tap2key.plot_curves import draw_comparison
 from tap2key.significance import PairedTest, bootstrap_interval, paired_tests
@@ -20,12 +21,15 @@ COLUMNS = (
     *("macro_f1_sd_over_participants", "macro_f1_sd_over_seeds"),
     *("accuracy", "top_3_accuracy", "macro_f1_space_merged", "weighted_f1", "calibration_error"),
     *("location_error_median_mm", "location_error_p90_mm"),
+    *("training_minutes", "training_cpu_minutes"),
 )
 NOTE = (
     "Means over participants, whose scores are means over seeds; macro-F1 weights all keys alike. "
     "Low and high are the 95 % interval of the mean, from 10,000 bootstrap draws of participants. "
     "Sd over seeds is of the participants' mean. Where held out is no, the participants were also "
-    "heard in training: such scores say nothing about a new person."
+    "heard in training: such scores say nothing about a new person. Training minutes are one "
+    "model's, on average, by the clock and of CPU; Snakemake samples the latter every 30 s, so it "
+    "may lack the last half minute."
 )
 DIFFERENCE_COLUMNS = (
     *("first", "second", "participants", "mean_difference", "low", "high", "p", "p_holm"),
@@ -38,6 +42,7 @@ DIFFERENCES_NOTE = (
     "two-sided, and p Holm corrects it for all tests made here ({tests})."
 )
 MOST_PRINTED_PAIRS = 10
+TRAINING_RULES = ("train", "baseline")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,12 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a .tsv; .html, .png and .pdf go beside it, and differences.tsv and .html "
         "(default: only print)",
     )
+    parser.add_argument(
+        "--benchmarks",
+        type=Path,
+        help="folder of Snakemake's benchmark tables, for what training took",
+    )
 
 
 def main(args: argparse.Namespace) -> None:
     """Print and write what experiments reach and what their differences are worth."""
     people = {folder.name: people_of(folder) for folder in args.summaries}
-    rows = [experiment_row(folder) for folder in args.summaries]
+    took = training_minutes(args.benchmarks) if args.benchmarks is not None else {}
+    rows = [experiment_row(folder) | took.get(folder.name, {}) for folder in args.summaries]
     tests = paired_tests({folder.name: comparable_scores(folder) for folder in args.summaries})
     print("Macro-F1 of each participant")
     print_table(participants_side_by_side(people))
@@ -96,7 +107,7 @@ def people_of(folder: Path) -> list[dict[str, str]]:
 
 def experiment_row(folder: Path) -> dict:
     """Mean, interval, spread and worst participant of one experiment's summary."""
-    people, mean = people_of(folder), read_tsv(folder / "participants.tsv")[-1]
+    people, average = people_of(folder), read_tsv(folder / "participants.tsv")[-1]
     macro = [float(row[SCORE]) for row in people]
     low, high = bootstrap_interval(macro)
     worst = min(people, key=lambda row: float(row[SCORE]))
@@ -105,14 +116,30 @@ def experiment_row(folder: Path) -> dict:
         "held_out": "yes" if read_json(folder / "summary.json")["held_out"] else "no",
         "participants": len(people),
         "taps": sum(int(row["taps"]) for row in people),
-        "seeds": int(mean["seeds"]),
+        "seeds": int(average["seeds"]),
         "macro_f1_low": low,
         "macro_f1_high": high,
         "worst_macro_f1": float(worst[SCORE]),
         "worst_participant": worst["participant"],
         "macro_f1_sd_over_participants": stdev(macro) if len(macro) > 1 else None,
-        "macro_f1_sd_over_seeds": _number(mean["macro_f1_sd_over_seeds"]),
-        **{name: _number(mean[name]) for name in SCORES},
+        "macro_f1_sd_over_seeds": _number(average["macro_f1_sd_over_seeds"]),
+        **{name: _number(average[name]) for name in SCORES},
+    }
+
+
+def training_minutes(benchmarks: Path) -> dict[str, dict[str, float | None]]:
+    """By experiment, what training one of its models took on average: minutes, and CPU minutes."""
+    measured = read_benchmarks(benchmarks)
+    jobs: dict[str, list[dict[str, str]]] = {}
+    for rule in TRAINING_RULES:
+        for job, row in measured.get(rule, []):
+            jobs.setdefault(job.split("/")[0], []).append(row)
+    return {
+        experiment: {
+            "training_minutes": _mean_minutes(row["s"] for row in rows),
+            "training_cpu_minutes": _mean_minutes(row.get("cpu_time", "") for row in rows),
+        }
+        for experiment, rows in jobs.items()
     }
 
 
@@ -157,6 +184,8 @@ def printed(row: Mapping) -> dict[str, str]:
     }
     if row["macro_f1_sd_over_seeds"] is not None:
         cells["sd over seeds"] = f"{row['macro_f1_sd_over_seeds']:.3f}"
+    if row.get("training_cpu_minutes") is not None:
+        cells["CPU minutes"] = f"{row['training_cpu_minutes']:.1f}"
     return cells
 
 
@@ -195,3 +224,8 @@ def print_table(rows: Sequence[Mapping[str, str]]) -> None:
 
 def _number(cell: str) -> float | None:
     return float(cell) if cell else None
+
+
+def _mean_minutes(seconds: Iterable[str]) -> float | None:
+    measured = numbers(seconds)
+    return mean(measured) / 60 if measured else None

@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from tap2key.files import atomic_folder, read_tsv
+from tap2key.benchmarks import numbers, read_benchmarks
+from tap2key.files import atomic_folder
 from tap2key.provenance import PACKAGE_ROOT, digest, fingerprint
 from tap2key.tables import write_table
 
@@ -21,7 +22,6 @@ RUNTIME_COLUMNS = (
     *("rule", "jobs", "total_s", "median_s", "longest_s", "longest_job"),
     *("most_memory_mb", "mean_load_percent"),
 )
-NOT_MEASURED = ("", "NA", "-")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,20 +68,15 @@ def main(args: argparse.Namespace) -> None:
 
 
 def runtime_rows(benchmarks: Path) -> list[dict[str, object]]:
-    """One row per rule, from the tables under `<benchmarks>/<rule>/…` or `<benchmarks>/<rule>.tsv`.
+    """One row per rule, the one that took longest first.
 
     Seconds are wall-clock, memory is the resident set in MiB, as psutil counts it.
     """
-    measured: dict[str, list[tuple[str, dict[str, str]]]] = {}
-    for path in sorted(benchmarks.rglob("*.tsv")):
-        job = path.relative_to(benchmarks).with_suffix("")
-        for row in read_tsv(path, required=["s", "max_rss"]):
-            measured.setdefault(job.parts[0], []).append(("/".join(job.parts[1:]), row))
     rows = []
-    for rule, jobs in measured.items():
+    for rule, jobs in read_benchmarks(benchmarks).items():
         seconds = [float(row["s"]) for _, row in jobs]
-        memory = _numbers(row["max_rss"] for _, row in jobs)
-        load = _numbers(row.get("mean_load", "") for _, row in jobs)
+        memory = numbers(row["max_rss"] for _, row in jobs)
+        load = numbers(row.get("mean_load", "") for _, row in jobs)
         rows.append(
             {
                 "rule": rule,
@@ -95,10 +90,6 @@ def runtime_rows(benchmarks: Path) -> list[dict[str, object]]:
             }
         )
     return sorted(rows, key=lambda row: -float(str(row["total_s"])))
-
-
-def _numbers(cells: Iterator[str]) -> list[float]:
-    return [float(cell) for cell in cells if cell not in NOT_MEASURED]
 
 
 def flattened(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
