@@ -87,6 +87,11 @@ def among(names):
 onstart:
     gc.freeze()
     gc.enable()
+    # To keep to its default of 100 jobs a second, Snakemake starts a timer after each round of
+    # scheduling that calls for another round. They add up until a core does nothing else.
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
     # Only SLURM's executor names its jobs after the run.
     try:
         leftovers.take_over(
