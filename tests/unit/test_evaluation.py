@@ -236,7 +236,7 @@ def test_a_participant_with_three_taps_trains_and_is_tested_like_any_other(tmp_p
     assert rows["taps"].to_list() == [30, 3, 33]
 
 
-def test_a_dataset_that_changed_under_the_fold_it_is_tested_by_is_refused(tmp_path, capsys):
+def test_a_dataset_that_is_not_the_one_of_the_fold_it_is_tested_by_is_refused(tmp_path, capsys):
     datasets = people(tmp_path / "data", ["Ana", "Bo"], taps=60)
     fold_folder, folders = tmp_path / "fold", list(datasets.values())
     stage(*("fold", "--random", "--datasets", *folders, "--output", fold_folder))
@@ -245,6 +245,9 @@ def test_a_dataset_that_changed_under_the_fold_it_is_tested_by_is_refused(tmp_pa
         *("--output", tmp_path / "model"),
         *("--settings", json.dumps({"kind": "level_forest", "trees": 3})),
     )
+    arguments = ["--model", tmp_path / "model", "--dataset", datasets["Ana"], "--fold", fold_folder]
+    assert main(["evaluate", *map(str, arguments), "--output", str(tmp_path / "out")]) == 1
+    assert "is not among the labelled taps given" in capsys.readouterr().err
     labels = np.array(load_dataset_folder(datasets["Bo"]).data["label"])
     shutil.rmtree(datasets["Bo"])
     dataset(datasets["Bo"], "Bo", labels, seed=1)

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -146,7 +147,7 @@ def test_paths_and_labels_without_audio(tapped, tmp_path):
     assert sum(f.stat().st_size for f in out.rglob("*")) < 100_000
 
 
-def test_paths_and_labels_of_a_fold_are_the_folds_rows(tapped, tmp_path):
+def test_paths_and_labels_of_a_fold_are_the_folds_rows(tapped, tmp_path, capsys):
     folders, (folder, training), made = tapped
     out = tmp_path / "out"
     where = ["--taps", *folders, "--fold", folder]
@@ -159,4 +160,7 @@ def test_paths_and_labels_of_a_fold_are_the_folds_rows(tapped, tmp_path):
         check(read[name], read[name].features)
     few = ["--taps", folders[0], "--fold", folder]
     assert run(["export", "--dataset", "paths", *few, "--output", tmp_path / "few"]) == 1
+    assert re.search(
+        r"tap \d+ of Bo/s1/\S+ is not among the labelled taps", capsys.readouterr().err
+    )
     assert not (tmp_path / "few").exists()

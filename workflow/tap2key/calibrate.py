@@ -8,7 +8,7 @@ import numpy as np
 from datasets import Dataset
 
 from tap2key.calibration import Heard, Locator, calibration_curve
-from tap2key.dataset import ENCODING_FILE, FOLD_FILE, PLACE, Rows, identities, load_fold
+from tap2key.dataset import ENCODING_FILE, FOLD_FILE, PLACE, Rows, load_fold, unrepeated
 from tap2key.evaluation import add_scoring_arguments, check_fits, open_tested
 from tap2key.files import atomic_folder, write_tsv
 from tap2key.keyboard import MM_PER_UNIT, load_keyboard
@@ -110,8 +110,7 @@ def hear(predictor: Predictor, training: Dataset, tested: Dataset) -> Heard:
 
 def sample(data: Dataset, most: int) -> np.ndarray:
     """Rows of at most so many taps of each key, drawn alike every time; no tap twice."""
-    once = np.array(list({tap: row for row, tap in enumerate(identities(data))}.values()))
-    once = np.random.default_rng(0).permutation(once)
+    once = np.random.default_rng(0).permutation(unrepeated(data))
     labels = np.array(data.with_format("numpy")["label"])[once]
     chosen = [once[labels == label][:most] for label in np.unique(labels)]
     return np.sort(np.concatenate(chosen))

@@ -160,12 +160,8 @@ def load_fold(
     opened = [load_dataset_folder(folder) for folder in datasets]
     verify_fold(about, opened, fold)
     pool = concatenate_datasets([d.data for d in opened])
-    row_of = {key: row for row, key in enumerate(identities(pool))}
     names = ["train", "validation", *(["test"] if about["tests_on_rows"] else [])]
-    parts = {
-        name: pool.select([row_of[key] for key in read_rows(fold / f"{name}.parquet")])
-        for name in names
-    }
+    parts = {name: pool.select(rows) for name, rows in listed_rows(pool, fold, names).items()}
     if test is not None and not about["tests_on_rows"]:
         folders = [test] if isinstance(test, str | Path) else test
         held_out = [load_dataset_folder(folder) for folder in folders]
@@ -180,9 +176,25 @@ def load_fold(
     return DatasetDict(parts)
 
 
-def read_rows(path: Path) -> list[tuple]:
-    """The identities (participant, session, recording, tap) that a fold's file lists."""
-    return list(zip(*pq.read_table(path, columns=list(IDENTITY)).to_pydict().values(), strict=True))
+def listed_rows(data: Dataset, fold: Path, names: Sequence[str]) -> dict[str, list[int]]:
+    """Where in `data` the taps are that the fold's files of these names list, in their order.
+
+    Raises:
+        Tap2keyError: a tap is not in `data`.
+    """
+    row_of = {key: row for row, key in enumerate(identities(data))}
+    rows = {}
+    for name in names:
+        listed = pq.read_table(fold / f"{name}.parquet", columns=list(IDENTITY)).to_pydict()
+        keys = list(zip(*listed.values(), strict=True))
+        missing = next((key for key in keys if key not in row_of), None)
+        if missing is not None:
+            raise Tap2keyError(
+                f"{fold}: tap {missing[3]} of {'/'.join(missing[:3])} is not among the labelled "
+                "taps given; give those of all its people, or make the fold anew"
+            )
+        rows[name] = [row_of[key] for key in keys]
+    return rows
 
 
 def verify_fold(about: dict, opened: Sequence[EncodedDataset], fold: Path) -> None:
@@ -255,3 +267,11 @@ def identities(data: Dataset) -> list[tuple]:
     """The (participant, session, recording, tap) of every row."""
     columns = data.select_columns(list(IDENTITY)).with_format("arrow")[:].to_pydict()
     return list(zip(*(columns[name] for name in IDENTITY), strict=True))
+
+
+def unrepeated(data: Dataset) -> list[int]:
+    """The rows whose tap is in no earlier row."""
+    first: dict[tuple, int] = {}
+    for row, key in enumerate(identities(data)):
+        first.setdefault(key, row)
+    return list(first.values())

@@ -19,8 +19,8 @@ from tap2key.dataset import (
     check_same_kind,
     check_unchanged,
     identities,
+    listed_rows,
     load_dataset_folder,
-    read_rows,
 )
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder, read_json, write_json
@@ -128,14 +128,7 @@ def open_tested(folders: list[Path], fold: Path | None) -> EncodedDataset:
     about = {"tests_on_rows": False} if fold is None else read_json(fold / FOLD_FILE)
     if about["tests_on_rows"]:
         check_unchanged(about, opened, fold)
-        row_of = {key: row for row, key in enumerate(identities(pool))}
-        try:
-            pool = pool.select([row_of[key] for key in read_rows(fold / "test.parquet")])
-        except KeyError as error:
-            raise Tap2keyError(
-                f"{fold}: tests on the tap {error}, which is in none of the datasets; give the "
-                "datasets it was made from, or make the fold anew"
-            ) from None
+        pool = pool.select(listed_rows(pool, fold, ["test"])["test"])
     return replace(opened[0], data=pool)
 
 

@@ -13,10 +13,10 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from tap2key.dataset import (
     FOLD_FILE,
     IDENTITY,
-    identities,
+    listed_rows,
     load_dataset_folder,
     load_fold,
-    read_rows,
+    unrepeated,
 )
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder, read_json
@@ -52,7 +52,7 @@ def export_arrays(
     """
     parts = load_fold(fold, datasets, test)
     if once:
-        parts["train"] = parts["train"].select(_firsts(identities(parts["train"])))
+        parts["train"] = parts["train"].select(unrepeated(parts["train"]))
     first = load_dataset_folder(datasets[0])
     about = read_json(fold / FOLD_FILE)
     settings = {
@@ -132,32 +132,14 @@ def _located(folders: Sequence[Path]) -> tuple[pa.Table, tuple[str, ...]]:
 
 def _split(whole: Dataset, fold: Path, once: bool) -> DatasetDict:
     about = read_json(fold / FOLD_FILE)
-    row_of = {key: row for row, key in enumerate(identities(whole))}
-    parts = {}
-    for name in ("train", "validation", *(["test"] if about["tests_on_rows"] else [])):
-        keys = read_rows(fold / f"{name}.parquet")
-        missing = next((key for key in keys if key not in row_of), None)
-        if missing is not None:
-            raise Tap2keyError(
-                f"{fold}: tap {missing[3]} of {'/'.join(missing[:3])} is not among the labelled "
-                "taps of --taps; give the taps folders of all its people, or make the fold anew"
-            )
-        rows = np.array([row_of[key] for key in keys])
-        if name == "train" and once:
-            rows = rows[_firsts(keys)]
-        parts[name] = whole.select(rows)
+    names = ["train", "validation", *(["test"] if about["tests_on_rows"] else [])]
+    parts = {name: whole.select(rows) for name, rows in listed_rows(whole, fold, names).items()}
+    if once:
+        parts["train"] = parts["train"].select(unrepeated(parts["train"]))
     held_out = np.flatnonzero(np.isin(whole["participant"], about["held_out"]))
     if len(held_out):
         parts["test"] = whole.select(held_out)
     return DatasetDict(parts)
-
-
-def _firsts(keys: Sequence[tuple]) -> list[int]:
-    """The numbers of the rows that repeat no earlier one."""
-    first: dict[tuple, int] = {}
-    for row, key in enumerate(keys):
-        first.setdefault(key, row)
-    return list(first.values())
 
 
 def _say(output: Path, parts: DatasetDict | dict[str, Dataset]) -> None:
