@@ -5,8 +5,9 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification
 
 from tap2key.config import complete_config
 from tap2key.cut import Cut
-from tap2key.plan import find_recordings, plan_of
+from tap2key.plan import plan_of
 from tap2key.represent import Encoding, encode_windows
+from tap2key.sources import find_recordings
 from tap2key.workload import Workload, length_of, network_of
 
 CUT = Cut(0, 288, 8)

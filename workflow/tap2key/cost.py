@@ -9,9 +9,10 @@ import yaml
 from tap2key.audio import WINDOW
 from tap2key.config import complete_config, merge, read_config
 from tap2key.keyboard import load_keyboard
-from tap2key.plan import find_recordings, plan_of
+from tap2key.plan import plan_of
 from tap2key.record import runtime_rows
 from tap2key.represent import CHANNELS, WINDOW_RATE
+from tap2key.sources import find_recordings
 from tap2key.study import read_manifest
 from tap2key.workload import ROWS_OVER_TAPS, Network, Workload, length_of
 
