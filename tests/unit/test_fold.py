@@ -51,6 +51,18 @@ def test_validation_is_always_whole_participants_or_whole_sessions(sizes, asked,
     np.testing.assert_array_equal(again[1], chosen)
 
 
+@settings(max_examples=200, deadline=None)
+@given(SIZES, st.sampled_from(["participant", "session"]), st.floats(0.01, 0.99), st.integers(0, 9))
+def test_the_other_sessions_of_whom_a_session_is_tested_all_train(sizes, asked, share, seed):
+    participants, sessions = study(sizes)
+    by, chosen = choose_validation(participants, sessions, asked, share, [seed], "p0")
+    if len(sizes) > 1:
+        assert not chosen[participants == "p0"].any()
+    assert chosen.any()
+    # The tested person is one of the study's people, not one more.
+    assert by == ("session" if len(sizes) < 4 else asked)
+
+
 def test_nobody_loses_all_sessions_before_the_others_lose_one():
     participants, sessions = study([[5, 5, 5]] * 4)
     for seed in range(20):
@@ -202,9 +214,12 @@ def test_a_held_out_session_is_tested_and_its_participant_trains_with_the_others
     )
     test = rows_of(tmp_path / "f", "test")
     assert {(row["participant"], row["session"]) for row in test} == {("Bo", "s2")}
-    others = rows_of(tmp_path / "f", "train") + rows_of(tmp_path / "f", "validation")
-    assert ("Bo", "s1") in {(row["participant"], row["session"]) for row in others}
-    assert ("Bo", "s2") not in {(row["participant"], row["session"]) for row in others}
+    sides = {
+        side: {(row["participant"], row["session"]) for row in rows_of(tmp_path / "f", side)}
+        for side in ("train", "validation")
+    }
+    assert {session for person, session in sides["train"] if person == "Bo"} == {"s1"}
+    assert "Bo" not in {person for person, _ in sides["validation"]}
     loaded = load_fold(tmp_path / "f", list(five.values()))
     assert len(loaded["test"]) == len(test)
 

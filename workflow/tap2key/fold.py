@@ -156,6 +156,7 @@ def assign(
             args.validation_by,
             args.validation_share,
             [args.seed, zlib.crc32(name.encode())],
+            args.held_session[0] if args.held_session is not None else None,
         )
         sides = {"train": rest[~validating], "validation": rest[validating]}
         if args.held_session is not None:
@@ -195,23 +196,32 @@ def shared(
 
 
 def choose_validation(
-    participants: np.ndarray, sessions: np.ndarray, by: str, share: float, seed: list[int]
+    participants: np.ndarray,
+    sessions: np.ndarray,
+    by: str,
+    share: float,
+    seed: list[int],
+    tested: str | None = None,
 ) -> tuple[str, np.ndarray]:
     """Choose whole participants or whole sessions to validate on.
 
     Args:
         participants: [rows], the training people's rows.
         sessions: [rows].
-        by: `participant` or `session`; turned into `session` when the study, the held-out
+        by: `participant` or `session`; turned into `session` when the study, the tested
             participant included, has fewer than four people.
         share: of the participants or sessions, rounded; at least one, and where there are several
             not all of them.
         seed: of the draw.
+        tested: the participant of whom a session is tested; the other sessions train, unless there
+            is nobody else.
 
     Returns:
         What was chosen by, and [rows], true where a row validates.
     """
     people = np.unique(participants)
+    if len(people) > 1:
+        people = people[people != tested]
     if len(people) + 1 < FEWEST_PARTICIPANTS_TO_VALIDATE_ON:
         by = "session"
     rng = np.random.default_rng(seed)
