@@ -230,3 +230,12 @@ def test_the_interval_of_the_curve_is_over_participants(tmp_path):
     low, high = bootstrap_interval([0.855, 0.955, 0.655])
     assert float(means[1]["accuracy_low"]) == pytest.approx(low, abs=1e-4)
     assert float(means[1]["accuracy_high"]) == pytest.approx(high, abs=1e-4)
+
+
+def test_a_session_with_one_tap_of_each_key_is_left_as_it_is():
+    """There is none to learn from once one of each key is kept to be tested."""
+    keys = np.arange(len(PLACES.labels))
+    heard = Heard(np.eye(len(keys)) * 0.5 + 0.5 / len(keys), None)
+    rows = calibration_curve(heard, keys, np.full(len(keys), "s1"), PLACES, (1, 2), draws=1, seed=0)
+    assert [row["given"] for row in rows] == [0, 0, 0]
+    assert {row["accuracy"] for row in rows} == {1.0}

@@ -112,6 +112,14 @@ def test_metrics_are_scikit_learns_on_the_predictions(evaluated):
     expected = location_scores(np.array(indices), probabilities, touched, places)
     assert {name: metrics[name] for name in LOCATION} == expected
     assert expected["located"] == 1
+    # Labels that were ingested have no touch: what is known of the other taps stays.
+    touched[0] = np.nan
+    without = location_scores(np.array(indices), probabilities, touched, places)
+    kept = location_scores(np.array(indices[1:]), probabilities[1:], touched[1:], places)
+    assert without["location_error_median_mm"] == kept["location_error_median_mm"]
+    assert without["centre_error_median_mm"] == expected["centre_error_median_mm"]
+    nowhere = location_scores(np.array(indices), probabilities, touched * np.nan, places)
+    assert nowhere["location_error_median_mm"] is nowhere["location_error_p90_mm"] is None
 
 
 def test_predictions_are_the_datasets_taps_with_probabilities(study, evaluated):

@@ -11,9 +11,9 @@ from tap2key.calibration import Heard, Locator, calibration_curve
 from tap2key.dataset import ENCODING_FILE, FOLD_FILE, PLACE, Rows, load_fold, unrepeated
 from tap2key.evaluation import add_scoring_arguments, check_fits, open_tested
 from tap2key.files import atomic_folder, write_tsv
-from tap2key.keyboard import MM_PER_UNIT, load_keyboard
+from tap2key.keyboard import load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES
-from tap2key.places import places_of
+from tap2key.places import places_of, seen_from_the_table
 from tap2key.predictor import Predictor, load_predictor
 from tap2key.provenance import write_provenance
 from tap2key.tables import formatted
@@ -96,16 +96,28 @@ def main(args: argparse.Namespace) -> None:
 
 
 def hear(predictor: Predictor, training: Dataset, tested: Dataset) -> Heard:
-    """What a model makes of the tested taps; where they were is learned from training taps."""
+    """What a model makes of the tested taps; where they were is learned from training taps.
+
+    Taps whose touch has no place, such as those with ingested labels, teach none.
+    """
     probabilities, embeddings = predictor.with_embeddings(Rows(tested).all())
     if embeddings is None:
         return Heard(probabilities, None)
-    some = training.select(sample(training, MOST_TRAINING_TAPS))
+    seen = seen_of(training)
+    located = np.flatnonzero(~np.isnan(seen[:, 0]))
+    if not len(located):
+        return Heard(probabilities, None)
+    some = training.select(located)
+    some = some.select(sample(some, MOST_TRAINING_TAPS))
     _, known = predictor.with_embeddings(Rows(some).all())
-    columns = some.with_format("numpy")
-    # The sensor's x grows to the left and its y towards the user.
-    seen = -np.column_stack([columns[name] for name in PLACE]).astype(float) * MM_PER_UNIT
-    return Heard(probabilities, Locator(known, seen)(embeddings))
+    return Heard(probabilities, Locator(known, seen_of(some))(embeddings))
+
+
+def seen_of(data: Dataset) -> np.ndarray:
+    """Where each tap was touched, in mm as the user sees the keyboard; NaN without a place."""
+    columns = data.with_format("numpy")
+    touched = np.column_stack([np.array(columns[name], dtype=float) for name in PLACE])
+    return seen_from_the_table(touched)
 
 
 def sample(data: Dataset, most: int) -> np.ndarray:

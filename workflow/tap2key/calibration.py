@@ -90,6 +90,8 @@ def calibrated(given: Heard, keys: np.ndarray, wanted: Heard, places: Places) ->
     Returns:
         [wanted, labels], log-likelihoods up to a constant for each tap.
     """
+    if not len(keys):
+        return _log(wanted.probabilities)
     own = _log(given.probabilities)
     hints = np.zeros((2, *own.shape))
     turn = np.random.default_rng(0).permutation(np.arange(len(keys)) % VALIDATION_PARTS)
@@ -244,8 +246,8 @@ def calibration_curve(
 ) -> list[dict[str, float]]:
     """Scores by number of labelled taps per key, 0 first, for every draw.
 
-    Every session is calibrated with taps of its own; the scores are of all its other sessions'
-    tested taps together. Within a draw the same taps are tested for every number.
+    Every session is calibrated with taps of its own; the scores are of all sessions' tested taps
+    together. Within a draw the same taps are tested for every number.
 
     Args:
         heard: what the model makes of all taps.

@@ -84,7 +84,9 @@ def expected_places(probabilities: np.ndarray, places: Places) -> np.ndarray:
     near = distances[weights.argmax(axis=1)] <= NEIGHBOURHOOD_MM
     certain = weights.sum(axis=1, keepdims=True) >= 1 - MOST_OUTSIDE
     weights = np.where(near, weights, 0)
-    return np.where(certain, weights @ centres / weights.sum(axis=1, keepdims=True), np.nan)
+    with np.errstate(invalid="ignore"):
+        expected = weights @ centres / weights.sum(axis=1, keepdims=True)
+    return np.where(certain, expected, np.nan)
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ def location_scores(
     `location_error_…` is from the touch sensor's reading: where the finger truly came down, to the
     sensor's own error. `centre_error_…` is from the true key's centre: it is 0 where the key is
     certain and right, however far from the centre the finger was. `located` is the share of the
-    taps that have an expected place; the errors are of these, None where there is none.
+    taps that have an expected place; the errors are of these, and where the sensor's reading is
+    needed of those that have one. None where there is none.
 
     Args:
         truth: [taps], indices of labels.
@@ -155,8 +158,10 @@ def location_scores(
     if on_key.any():
         found["located"] = float(place_known.mean())
     for name, errors in (("location", from_touch), ("centre", from_centre)):
-        if place_known.any():
-            median, p90 = np.percentile(errors[place_known], [50, 90])
+        # Neither where no place is expected, nor where the touch has none (ingested labels).
+        known = errors[~np.isnan(errors)]
+        if len(known):
+            median, p90 = np.percentile(known, [50, 90])
             found[f"{name}_error_median_mm"] = float(median)
             found[f"{name}_error_p90_mm"] = float(p90)
     return found
