@@ -33,7 +33,12 @@ def network(folder, labels, seed=0, encoding=ENCODING, length=512):
     build_model(None, SHAPE, labels, length).save_pretrained(folder)
     build_extractor(encoding.sample_rate).save_pretrained(folder)
     settings = {"kind": "wav2vec2", "model": {"crop_ms": None, "max_duration_s": None}}
-    about = {"held_out": ["Ana"], "tests_on_rows": False, "fingerprints": {"Bo": ""}}
+    about = {
+        "held_out": ["Ana"],
+        "tests_on_rows": False,
+        "fingerprints": {"Bo": ""},
+        "validation_by": "session",
+    }
     about["class_counts"] = {"train": dict.fromkeys(labels, 1)}
     trained_on = SimpleNamespace(labels=labels, encoding=encoding)
     write_about(folder, settings, about, trained_on, length, seed, {})

@@ -48,6 +48,7 @@ def write_about(
             "training_taps": fold["class_counts"]["train"],
             "seed": seed,
             "validation": validation,
+            "validated_by": fold["validation_by"],
             "packages": package_versions(ABOUT_PACKAGES),
         },
     )
