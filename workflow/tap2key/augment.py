@@ -76,14 +76,15 @@ def augment(
     noise = np.zeros(windows.shape if augmentation.noise_db > 0 else 0, dtype=np.float32)
     gains = np.ones((count, channels, 1), dtype=np.float32)
     for row, seed in enumerate(seeds):
-        # Every draw is made whether used or not, so that switching one change off leaves the
-        # others' randomness alone.
+        # Every draw is made whether used or not (but for noise, the last), so that switching one
+        # change off leaves the others' randomness alone.
         rng = np.random.default_rng(seed)
         shifts[row] = rng.integers(-most, most + 1)
         tilts[row] = augmentation.tilt_db * rng.standard_normal()
         filters[row] = rng.standard_normal(taps)
         decibels = augmentation.gain_db * rng.standard_normal(channels)
-        sign = -1.0 if augmentation.polarity and rng.random() < 0.5 else 1.0
+        turned = rng.random() < 0.5
+        sign = -1.0 if augmentation.polarity and turned else 1.0
         kept = rng.random(channels) >= augmentation.channel_dropout
         gains[row, :, 0] = sign * kept * 10 ** (decibels / 20)
         rise = 10 ** (augmentation.noise_db * rng.random() / 20)

@@ -80,7 +80,8 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
             replaced = temporary_beside(path)
             os.rename(path, replaced)
             os.rename(temporary, path)
-            shutil.rmtree(replaced)
+            # The new folder stands: what another program still holds open of the old may stay.
+            shutil.rmtree(replaced, ignore_errors=True)
         else:
             os.rename(temporary, path)
     finally:
