@@ -70,8 +70,9 @@ def test_a_run_without_slurm_ends_the_jobs_of_one_with_it(tmp_path, empty_queue)
     assert not (tmp_path / RECORD).exists()
 
 
-def test_results_copied_to_a_machine_without_slurm_are_gone_on_with(tmp_path, monkeypatch):
+def test_where_there_is_no_slurm_the_note_is_kept_for_where_there_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
     note(tmp_path, 1, 12.5, host="elsewhere")
     assert take_over(tmp_path, None) == []
-    assert not (tmp_path / RECORD).exists()
+    assert (tmp_path / RECORD).exists()
+    assert "an earlier run submitted jobs to SLURM" in capsys.readouterr().err

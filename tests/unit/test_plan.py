@@ -64,6 +64,10 @@ def test_people_who_are_left_out_or_not_tested(study):
         ({"select_experiments": "x"}, "select_experiments: no 'x'; there is only"),
         ({"select_participants": "Ana"}, r"one participant \(Ana\), too few to hold one out"),
         ({"study": None}, "neither study nor simulate is set"),
+        (
+            {"launch": {"processes": 3}},
+            "experiments.only.training.batch_size 64: cannot be shared by 3 processes",
+        ),
     ],
 )
 def test_a_selection_that_cannot_be_run_says_what_there_is(study, config, message):
@@ -296,3 +300,35 @@ def test_only_models_of_people_held_out_are_calibrated(study):
     }
     assert planned(study, experiments=experiments).calibrated == ["held-out", "given"]
     assert planned(study, experiments=experiments, calibrate=[]).calibrated == []
+
+
+def test_two_folds_of_one_name_are_refused(tmp_path):
+    for name in ("A/B~C", "A~B/C"):
+        session(tmp_path / "study", name)
+    made = planned(tmp_path, experiments={"e": {"split": "leave_one_session_out"}})
+    with pytest.raises(Tap2keyError, match=r"experiments\.e: two sessions' folds .* one name"):
+        made.folds("e")
+
+
+def test_a_checkpoint_on_this_disk_is_an_input_of_training(study):
+    folder = study / "checkpoint"
+    folder.mkdir()
+    (folder / "model.safetensors").touch()
+    experiments = {
+        "mine": {"model": {"checkpoint": str(folder)}},
+        "hub": {"model": {"checkpoint": "facebook/wav2vec2-base"}},
+        "scratch": {"model": {"checkpoint": None}},
+    }
+    made = planned(study, experiments=experiments)
+    assert made.checkpoint_files("mine") == [str(folder / "model.safetensors")]
+    assert made.checkpoint_files("hub") == made.checkpoint_files("scratch") == []
+
+
+def test_predicting_asks_for_the_memory_of_all_models(study):
+    new = {"predict": {"recordings": str(study / "study"), "experiment": "only"}}
+    alone, both = (
+        planned(study, experiments={"only": {"seeds": seeds}}, **new).prediction_mb
+        for seeds in ([0], [0, 1])
+    )
+    # Three participants are held out in turn; the base model's weights are 378 MB.
+    assert both - alone >= 3 * 378

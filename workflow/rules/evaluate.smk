@@ -224,7 +224,7 @@ rule compare:
         runtime=minutes(10),
     params:
         summaries=[f"{RESULTS}/summary/{name}" for name in EXPERIMENTS],
-        benchmarks=f"{RESULTS}/benchmarks",
+        benchmarks=PLAN.training_benchmarks,
         code=code_hash("tap2key.compare"),
     shell:
         "python -m tap2key compare --summaries {params.summaries:q}"

@@ -18,7 +18,7 @@ rule predict:
         "../../envs/learning.yaml"
     threads: 4
     resources:
-        mem_mb=megabytes(4000),
+        mem_mb=megabytes(PLAN.prediction_mb),
         runtime=minutes(120),
     params:
         recordings=PLAN.config["predict"]["recordings"] or [],

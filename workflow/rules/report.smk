@@ -133,8 +133,10 @@ rule record:
         config=json.dumps(PLAN.config),
         snakemake=snakemake_itself.__version__,
         code=code_hash("tap2key.record"),
+    # One argument of a program may have 128 KiB, which a hundred experiments exceed.
     shell:
-        "python -m tap2key record --benchmarks {params.benchmarks:q} --config {params.config:q}"
+        "printf %s {params.config:q} |"
+        " python -m tap2key record --benchmarks {params.benchmarks:q} --config -"
         " --snakemake {params.snakemake} --output {params.folder:q} > {log:q} 2>&1"
 
 

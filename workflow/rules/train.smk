@@ -28,6 +28,7 @@ rule train:
         fold=rules.fold.output,
         datasets=lambda w: PLAN.training_datasets(w.experiment, w.fold),
         pretrained=lambda w: PLAN.pretrained(w.experiment),
+        checkpoint=lambda w: PLAN.checkpoint_files(w.experiment),
     output:
         directory(f"{RESULTS}/models/{{experiment}}/{{fold}}/seed-{{seed}}"),
     log:

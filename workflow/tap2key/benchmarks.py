@@ -17,9 +17,14 @@ def read_benchmarks(folder: Path) -> dict[str, list[tuple[str, dict[str, str]]]]
     measured: dict[str, list[tuple[str, dict[str, str]]]] = {}
     for path in sorted(folder.rglob("*.tsv")):
         job = path.relative_to(folder).with_suffix("")
-        for row in read_tsv(path, required=["s", "max_rss"]):
+        for row in read_benchmark(path):
             measured.setdefault(job.parts[0], []).append(("/".join(job.parts[1:]), row))
     return measured
+
+
+def read_benchmark(path: Path) -> list[dict[str, str]]:
+    """The rows of one table: one, unless the rule repeats its measurement."""
+    return read_tsv(path, required=["s", "max_rss"])
 
 
 def numbers(cells: Iterable[str]) -> list[float]:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
 
-from tap2key.benchmarks import numbers, read_benchmarks
+from tap2key.benchmarks import numbers, read_benchmark
 from tap2key.files import read_json, read_tsv
 from tap2key.plot_curves import draw_comparison
 from tap2key.significance import PairedTest, bootstrap_interval, paired_tests
@@ -29,7 +29,7 @@ NOTE = (
     "Sd over seeds is of the participants' mean. Where held out is no, the participants were also "
     "heard in training: such scores say nothing about a new person. Training minutes are one "
     "model's, on average, by the clock and of CPU; Snakemake samples the latter every 30 s, so it "
-    "may lack the last half minute."
+    "may lack the last half minute. Of a training that was interrupted only the last part counts."
 )
 DIFFERENCE_COLUMNS = (
     *("first", "second", "participants", "mean_difference", "low", "high", "p", "p_holm"),
@@ -42,7 +42,6 @@ DIFFERENCES_NOTE = (
     "two-sided, and p Holm corrects it for all tests made here ({tests})."
 )
 MOST_PRINTED_PAIRS = 10
-TRAINING_RULES = ("train", "baseline")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,14 +58,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--benchmarks",
         type=Path,
-        help="folder of Snakemake's benchmark tables, for what training took",
+        nargs="*",
+        default=[],
+        help="Snakemake's benchmark tables of the models, for what training took",
     )
 
 
 def main(args: argparse.Namespace) -> None:
     """Print and write what experiments reach and what their differences are worth."""
     people = {folder.name: people_of(folder) for folder in args.summaries}
-    took = training_minutes(args.benchmarks) if args.benchmarks is not None else {}
+    took = training_minutes(args.benchmarks)
     rows = [experiment_row(folder) | took.get(folder.name, {}) for folder in args.summaries]
     tests = paired_tests({folder.name: comparable_scores(folder) for folder in args.summaries})
     print("Macro-F1 of each participant")
@@ -127,19 +128,23 @@ def experiment_row(folder: Path) -> dict:
     }
 
 
-def training_minutes(benchmarks: Path) -> dict[str, dict[str, float | None]]:
-    """By experiment, what training one of its models took on average: minutes, and CPU minutes."""
-    measured = read_benchmarks(benchmarks)
-    jobs: dict[str, list[dict[str, str]]] = {}
-    for rule in TRAINING_RULES:
-        for job, row in measured.get(rule, []):
-            jobs.setdefault(job.split("/")[0], []).append(row)
+def training_minutes(benchmarks: Iterable[Path]) -> dict[str, dict[str, float | None]]:
+    """By experiment, what training one of its models took on average: minutes, and CPU minutes.
+
+    Args:
+        benchmarks: Snakemake's tables, <experiment>/<fold>/seed-<n>.tsv; those that are not there
+            were not measured.
+    """
+    measured: dict[str, list[dict[str, str]]] = {}
+    for path in benchmarks:
+        if path.exists():
+            measured.setdefault(path.parts[-3], []).extend(read_benchmark(path))
     return {
         experiment: {
             "training_minutes": _mean_minutes(row["s"] for row in rows),
             "training_cpu_minutes": _mean_minutes(row.get("cpu_time", "") for row in rows),
         }
-        for experiment, rows in jobs.items()
+        for experiment, rows in measured.items()
     }
 
 

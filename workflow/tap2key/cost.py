@@ -111,7 +111,9 @@ def main(args: argparse.Namespace) -> None:
 
 
 def measured_factors(benchmarks: Path, gpu: bool) -> dict[str, float]:
-    """By rule, how much longer an earlier run took than is estimated for it.
+    """By rule, how much longer an earlier run's jobs took than is estimated for them.
+
+    Jobs are compared by their mean: the benchmarks may hold some that are no longer part of it.
 
     Raises:
         Tap2keyError: beside the benchmarks is not what that run was.
@@ -119,8 +121,15 @@ def measured_factors(benchmarks: Path, gpu: bool) -> dict[str, float]:
     results = benchmarks.parent
     config = complete_config(read_config([results / "record" / "config.yaml"]))
     config["results"] = str(results)
-    estimated = estimated_seconds(Workload(plan_of(config, read_manifest(results / "study.tsv"))))
-    measured = {row["rule"]: float(row["total_s"]) for row in runtime_rows(benchmarks)}
+    workload = Workload(plan_of(config, read_manifest(results / "study.tsv")))
+    estimated = {
+        rule: seconds / workload.jobs[rule]
+        for rule, seconds in estimated_seconds(workload).items()
+        if workload.jobs.get(rule)
+    }
+    measured = {
+        row["rule"]: float(row["total_s"]) / row["jobs"] for row in runtime_rows(benchmarks)
+    }
     if config["launch"]["gpu"] != gpu:
         measured.pop("train", None)
     return {rule: measured[rule] / s for rule, s in estimated.items() if rule in measured and s}

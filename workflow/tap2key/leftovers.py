@@ -49,6 +49,13 @@ def take_over(results: Path, name: str | None) -> list[str]:
             )
         if shutil.which("squeue"):
             cancelled = _cancel(before["name"])
+        elif name is None:
+            print(
+                f"tap2key: warning: {record}: an earlier run submitted jobs to SLURM, which this "
+                "machine cannot ask; when none is left, delete that file",
+                file=sys.stderr,
+            )
+            return cancelled
     if name is None:
         record.unlink(missing_ok=True)
         return cancelled

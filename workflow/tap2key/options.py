@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tap2key.errors import Tap2keyError
+
 
 def encoding_options(settings: Mapping[str, Any]) -> list[str]:
     """The encode stage's arguments for an encoding."""
@@ -34,6 +36,20 @@ def launch_options(settings: Mapping[str, Any]) -> list[str]:
 def training_environment(settings: Mapping[str, Any]) -> str:
     """The file in envs/ of the environment that trains: with GPUs, one whose torch uses them."""
     return "learning-cuda.yaml" if settings["gpu"] else "learning.yaml"
+
+
+def share_of_batch(batch_size: int, processes: int, where: str) -> int:
+    """The rows of a batch that each of the processes gets.
+
+    Raises:
+        Tap2keyError: they cannot share it evenly; the message names `where`, the setting.
+    """
+    if batch_size % processes:
+        raise Tap2keyError(
+            f"{where} {batch_size}: cannot be shared by {processes} processes (launch); "
+            "choose a multiple"
+        )
+    return batch_size // processes
 
 
 def launch_resources(settings: Mapping[str, Any]) -> dict[str, int | str]:

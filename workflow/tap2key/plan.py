@@ -9,6 +9,7 @@ from typing import Any
 
 from tap2key.config import SHIPPED_KEYBOARD, choose, complete_config, selected
 from tap2key.errors import Tap2keyError
+from tap2key.options import share_of_batch
 from tap2key.simulate.plan import PlannedSession, plan_study
 from tap2key.sources import find_recordings, simulated_study, study_roots
 from tap2key.study import Recording, read_manifest, select_participants, write_manifest
@@ -19,6 +20,8 @@ FOREST_KINDS = ("gcc_phat_forest", "level_forest", "mfcc_forest")
 HOLDING_OUT = ("leave_one_participant_out", "given")
 PREDICTING = "predict.experiment"
 FEWEST_PARTICIPANTS = 2
+# Of a prediction without models, of a small model, and of one of the base model's 95 M parameters.
+PREDICTION_MB, MODEL_MB, PRETRAINED_MB = 3000, 50, 500
 BRACE = re.compile("[{}]")
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
@@ -102,13 +105,19 @@ class Plan:
         if split == "given":
             return {"given": self._given_fold(experiment, settings["given"])}
         if split == "leave_one_session_out":
-            return {
+            pairs = [(p, session) for p in self.tested_people for session in self.sessions_of[p]]
+            folds = {
                 f"{person}~{session}": FoldPlan(
                     everybody, (person,), ("--held-session", person, session)
                 )
-                for person in self.tested_people
-                for session in self.sessions_of[person]
+                for person, session in pairs
             }
+            if len(folds) < len(pairs):
+                raise Tap2keyError(
+                    f"experiments.{experiment}: two sessions' folds would have one name, since "
+                    "'~' stands between participant and session; rename who has it in study.tsv"
+                )
+            return folds
         return {
             person: FoldPlan(
                 tuple(p for p in everybody if p != person), (person,), ("--held-out", person)
@@ -194,6 +203,16 @@ class Plan:
             for seed in self.experiments[experiment]["seeds"]
         ]
 
+    @property
+    def training_benchmarks(self) -> list[str]:
+        """Snakemake's benchmark tables of all models."""
+        return [
+            f"{run}.tsv"
+            for rule, forests in (("train", False), ("baseline", True))
+            for name in self.of_kind(forests)
+            for run in self.each_run(f"benchmarks/{rule}", name)
+        ]
+
     def model_settings(self, experiment: str) -> dict[str, Any]:
         """What determines a model besides its data: only that is handed to training."""
         settings = self.experiments[experiment]
@@ -211,6 +230,13 @@ class Plan:
             for m in models
             if is_on_hub(m["checkpoint"])
         }
+
+    def checkpoint_files(self, experiment: str) -> list[str]:
+        """The files of the folder on this disk that an experiment starts from, if it does."""
+        checkpoint = self.experiments[experiment]["model"]["checkpoint"]
+        if checkpoint is None or is_on_hub(checkpoint):
+            return []
+        return sorted(str(path) for path in Path(checkpoint).glob("*") if path.is_file())
 
     def pretrained(self, experiment: str) -> list[str]:
         """The folder of the fetched checkpoint that an experiment starts from, if it does."""
@@ -234,6 +260,16 @@ class Plan:
             return []
         names = list(self.experiments)
         return choose(names, [self.config["predict"]["experiment"] or names[0]], PREDICTING)
+
+    @cached_property
+    def prediction_mb(self) -> int:
+        """Memory, in MB, that holds all models which name new recordings' taps at once."""
+        models = [
+            MODEL_MB if self.experiments[name]["model"]["checkpoint"] is None else PRETRAINED_MB
+            for name in self.predicting
+            for _ in self.each_run("models", name)
+        ]
+        return PREDICTION_MB + sum(models)
 
     @cached_property
     def new_recordings(self) -> list[str]:
@@ -312,6 +348,10 @@ def plan_of(config: Mapping[str, Any], everything: Iterable[Recording]) -> Plan:
             f"the study has one participant ({plan.participants[0]}), too few to hold one out; "
             "add participants or widen select_participants"
         )
+    processes = config["launch"]["nodes"] * config["launch"]["processes"]
+    for name in plan.of_kind(forests=False):
+        where = f"config: experiments.{name}.training.batch_size"
+        share_of_batch(plan.experiments[name]["training"]["batch_size"], processes, where)
     return plan
 
 

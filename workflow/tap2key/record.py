@@ -29,14 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--benchmarks", type=Path, required=True, help="folder of Snakemake's benchmark tables"
     )
-    parser.add_argument("--config", required=True, help="the complete configuration, as JSON")
+    parser.add_argument(
+        "--config", required=True, help="the complete configuration, as JSON; - for standard input"
+    )
     parser.add_argument("--snakemake", required=True, help="version of Snakemake")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
 
 
 def main(args: argparse.Namespace) -> None:
     """Write config.yaml and the tables runtime, config and versions."""
-    config = json.loads(args.config)
+    config = json.loads(sys.stdin.read() if args.config == "-" else args.config)
     with atomic_folder(args.output) as temporary:
         write_table(
             temporary / "runtime",
@@ -44,7 +46,8 @@ def main(args: argparse.Namespace) -> None:
             RUNTIME_COLUMNS,
             "Time and memory of each rule",
             "Wall-clock seconds and the most resident memory of any job; a load of 100 is one core "
-            "in full use. Jobs shorter than Snakemake's sampling have no memory figure.",
+            "in full use. Jobs shorter than Snakemake's sampling have no memory figure. Jobs of "
+            "earlier runs into the same folder count too.",
         )
         (temporary / "config.yaml").write_text(
             yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8"

@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from filelock import FileLock
+
 from tap2key.dataset import ENCODING_FILE
 from tap2key.errors import Tap2keyError
 from tap2key.files import read_json, temporary_beside
@@ -29,20 +31,24 @@ def staged(datasets: Sequence[Path], root: str | None) -> list[Path]:
 
 def _copied(dataset: Path, root: Path) -> Path:
     target = root / f"tap2key-{read_json(dataset / ENCODING_FILE)['fingerprint']}"
-    if target.exists():
-        return target
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        # All processes and jobs of the node come here at once; one copies, the others wait for it.
+        with FileLock(target.with_name(target.name + ".lock")):
+            if not target.exists():
+                _copy(dataset, target)
+    except OSError as error:
+        raise Tap2keyError(
+            f"launch.stage_to {root}: cannot copy {dataset} there "
+            f"({' '.join(str(error).split())}); free some room or set it to null"
+        ) from None
+    return target
+
+
+def _copy(dataset: Path, target: Path) -> None:
     temporary = temporary_beside(target)
     try:
         shutil.copytree(dataset, temporary)
         os.rename(temporary, target)
-    except OSError as error:
-        # Another process of this node may have been faster.
-        if not target.exists():
-            raise Tap2keyError(
-                f"launch.stage_to {root}: cannot copy {dataset} there "
-                f"({' '.join(str(error).split())}); free some room or set it to null"
-            ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return target

@@ -36,7 +36,14 @@ from tap2key.fitting import Fold, add_fitting_arguments, open_fold, read_setting
 from tap2key.inputs import Inputs, as_batch
 from tap2key.model import build_classifier, build_extractor
 from tap2key.modelfolder import ABOUT_PACKAGES, write_about
-from tap2key.provenance import code_hash, digest, package_versions, write_provenance
+from tap2key.options import share_of_batch
+from tap2key.provenance import (
+    code_hash,
+    digest,
+    fingerprint,
+    package_versions,
+    write_provenance,
+)
 from tap2key.staging import staged
 from tap2key.together import Interruption, check_equal_weights, sole_writer, told_by_first
 
@@ -82,6 +89,9 @@ def main(args: argparse.Namespace) -> None:
         "settings": settings,
         "seed": args.seed,
         "fold": fold.about,
+        # Experiments that come out the same are still different models.
+        "output": str(args.output),
+        "checkpoint": [fingerprint(folder) for folder in start_of(settings, args.pretrained)],
         "code": code_hash("tap2key.train"),
         "packages": package_versions(ABOUT_PACKAGES),
     }
@@ -91,6 +101,12 @@ def main(args: argparse.Namespace) -> None:
         print(f"processes that train together: {state.num_processes}", file=sys.stderr, flush=True)
     with sole_writer(run, SECONDS_TO_WAIT_FOR_LOCK), only_whole_checkpoints(run):
         train(fold, settings, args.seed, run, args.output, args.world_size, args.pretrained)
+
+
+def start_of(settings: dict[str, Any], pretrained: Path | None) -> list[Path]:
+    """The folder that a model starts from, if there is one on this disk."""
+    named = pretrained or settings["model"]["checkpoint"]
+    return [Path(named)] if named is not None and Path(named).is_dir() else []
 
 
 def train(
@@ -159,7 +175,7 @@ def train(
             temporary,
             "tap2key.train",
             {**settings, "seed": seed},
-            [fold.folder / FOLD_FILE],
+            [fold.folder / FOLD_FILE, *start_of(settings, pretrained)],
             ABOUT_PACKAGES,
         )
     shutil.rmtree(checkpoints)
@@ -205,11 +221,7 @@ def training_arguments(
     `batch_size` is what one step sees over all processes, so that the number of processes does not
     change the result.
     """
-    if chosen["batch_size"] % world_size:
-        raise Tap2keyError(
-            f"training.batch_size {chosen['batch_size']}: cannot be shared by {world_size} "
-            "processes; choose a multiple"
-        )
+    batch = share_of_batch(chosen["batch_size"], world_size, "training.batch_size")
     cuda = torch.cuda.is_available()
     precision = chosen["precision"]
     if precision == "auto":
@@ -219,8 +231,8 @@ def training_arguments(
     return TrainingArguments(
         output_dir=str(output),
         num_train_epochs=chosen["epochs"],
-        per_device_train_batch_size=chosen["batch_size"] // world_size,
-        per_device_eval_batch_size=max(64, chosen["batch_size"] // world_size),
+        per_device_train_batch_size=batch,
+        per_device_eval_batch_size=max(64, batch),
         gradient_accumulation_steps=chosen["accumulation"],
         learning_rate=chosen["learning_rate"],
         lr_scheduler_type=chosen["schedule"],
