@@ -42,4 +42,4 @@ test: check
 	python -m pytest
 
 clean:
-	rm -rf demo .snakemake
+	rm -rf demo
