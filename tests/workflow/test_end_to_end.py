@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,13 @@ from tap2key.__main__ import main
 
 PEOPLE = ["Chen", "Maria", "Tony"]
 EXPERIMENTS = ["aligned-48000", "level-forest"]
+# Three people with two sessions each, two experiments of which one is a network.
+JOBS = {
+    **{"simulate": 6, "segment": 6, "preview": 6, "encode": 6},
+    **{"fold": 6, "train": 3, "baseline": 3, "evaluate": 6, "calibrate": 6},
+    **{"summarize": 2, "calibration_curve": 2, "curves": 1},
+    **dict.fromkeys(["overview", "choose", "compare", "record"], 1),
+}
 RUNS = [(experiment, person) for experiment in EXPERIMENTS for person in PEOPLE]
 
 
@@ -189,7 +197,7 @@ def test_every_job_left_a_log_and_a_benchmark(finished):
         p.relative_to(results / "benchmarks").with_suffix("")
         for p in results.glob("benchmarks/**/*.tsv")
     }
-    assert len(logs) == 6 + 6 + 6 + 2 * 3 + 5 * 6 - 6 + 2 * 2 + 1 + 3 + 1
+    assert Counter(log.parts[0] for log in logs) == JOBS
     assert logs == benchmarks
 
 
@@ -212,7 +220,7 @@ def test_the_scheduler_looks_once_for_each_job_and_not_every_second(copy_of_work
     run = snakemake(root, [*SMALL_RUN, "--cores", "1", "--verbose", "--until", *until], root)
     assert run.status == 0, run.text
     assert run.jobs.keys() == set(until)
-    assert run.text.count("Ready jobs: ") <= len(until)
+    assert 0 < run.text.count("Ready jobs: ") <= len(until)
 
 
 def test_the_report_holds_every_picture(finished):
