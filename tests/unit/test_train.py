@@ -334,8 +334,11 @@ def test_a_second_writer_of_the_same_model_is_refused(data, tmp_path, capsys, mo
     assert not (tmp_path / "model").exists()
 
 
-def test_what_determines_the_result_names_the_run(data, tmp_path, monkeypatch):
-    """A changed setting starts afresh instead of resuming what another setting began."""
+def test_what_determines_the_model_names_the_run(data, tmp_path, monkeypatch):
+    """A changed setting starts afresh instead of resuming what another setting began.
+
+    Nor do two experiments meet in one folder that come out the same.
+    """
     folder, training, _ = data
     begun = []
     monkeypatch.setattr(train, "train", lambda *given: begun.append(given[3].name))
@@ -343,11 +346,12 @@ def test_what_determines_the_result_names_the_run(data, tmp_path, monkeypatch):
     seeded = [*plain]
     seeded[plain.index("--seed") + 1] = 7
     stage("train", *plain)
-    stage("train", *training_arguments(folder, training[::-1], tmp_path, output="elsewhere"))
+    stage("train", *training_arguments(folder, training[::-1], tmp_path))
+    stage("train", *training_arguments(folder, training, tmp_path, output="elsewhere"))
     stage("train", *seeded)
     stage("train", *training_arguments(folder, training, tmp_path, **AUGMENTED))
     assert begun[0] == begun[1]
-    assert len(set(begun)) == 3
+    assert len(set(begun)) == 4
 
 
 def test_only_whole_checkpoints_are_resumed_from(tmp_path):
