@@ -1,6 +1,9 @@
 """Datasets: this pipeline beside the prototype's way. Prints seconds, bytes and ratios.
 
-    PYTHONPATH=workflow python tests/benchmark/dataset.py --taps 5000 --sample 500 --passes 4
+    OMP_NUM_THREADS=1 PYTHONPATH=workflow python tests/benchmark/dataset.py --taps 5000
+
+It takes some minutes; with --sample 500 --passes 4 the prototype's side is scaled up from less.
+One thread is what Snakemake gives the encoding, too.
 
 The prototype kept one wav per tap, mapped a resampling, an interleaving and the feature extractor
 over them row by row, and oversampled with one pass of `filter` over everything per key, whose

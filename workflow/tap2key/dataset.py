@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, concatenate_datasets
+from datasets import (
+    ClassLabel,
+    Dataset,
+    DatasetDict,
+    DatasetInfo,
+    Features,
+    List,
+    Value,
+    concatenate_datasets,
+)
 from datasets import load_from_disk as hf_load_from_disk
 
 from tap2key.errors import Tap2keyError
@@ -72,8 +81,10 @@ def save_dataset(
     values = pa.FixedSizeListArray.from_arrays(pa.array(inputs.reshape(-1)), inputs.shape[1])
     features = features_of(labels, inputs.shape[1])
     columns = [values, pa.array(label_ids, pa.int64()), *taps.select([*IDENTITY, *PLACE]).columns]
-    table = pa.table(columns, names=list(features))
-    Dataset(table.cast(features.arrow_schema)).cast(features).save_to_disk(folder)
+    table = pa.table(columns, names=list(features)).cast(features.arrow_schema)
+    info = DatasetInfo(features=features)
+    # Without a fingerprint it would be taken of everything once more.
+    Dataset(table, info=info, fingerprint=fingerprint).save_to_disk(folder)
     write_json(
         folder / ENCODING_FILE,
         {

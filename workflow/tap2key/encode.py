@@ -66,7 +66,7 @@ def encode(
 
     How the labels came about is counted in `pairing.tsv`.
     """
-    hashed = hashlib.blake2b(repr(encoding).encode(), digest_size=12)
+    hashed = hashlib.sha256(repr(encoding).encode())
     inputs, label_ids, kept, left_out = [], [], [], []
     labels: tuple[str, ...] | None = None
     paired: Counter[tuple[str, str, str]] = Counter()
@@ -116,7 +116,7 @@ def encode(
             taps,
             encoding,
             labels,
-            hashed.hexdigest(),
+            hashed.hexdigest()[:24],
         )
         write_tsv(temporary / LEFT_OUT, left_out, (*IDENTITY, "reason"))
         counted = [
