@@ -1,5 +1,7 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 from made import people
@@ -37,9 +39,13 @@ def test_datasets_are_copied_once_to_the_nodes_own_disk(datasets, tmp_path, monk
 
 def test_processes_that_come_at_once_make_one_copy(datasets, tmp_path, monkeypatch):
     copied = []
+    all_copying = Barrier(8)
 
     def counted(source, target):
         copied.append(source)
+        # Whoever else may copy has the time to come here; where only one may, nobody does.
+        with suppress(BrokenBarrierError):
+            all_copying.wait(timeout=1)
         return copytree(source, target)
 
     copytree = shutil.copytree
