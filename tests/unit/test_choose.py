@@ -68,3 +68,12 @@ def test_a_forest_cannot_be_chosen(tmp_path):
     result = run("choose", "--models", folder, "--output", tmp_path / "validation.tsv")
     assert result.returncode == 1
     assert str(folder) in result.stderr and "no validation F1" in result.stderr
+
+
+def test_a_model_of_an_earlier_version_is_refused(tmp_path):
+    folder, other = models(tmp_path, f1({"old": [0.9, 0.9]}))
+    (folder / "tap2key.json").write_text(json.dumps({"validation": {"weighted_f1": 0.9}}))
+    result = run("choose", "--models", folder, other, "--output", tmp_path / "validation.tsv")
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert str(folder) in line and "train the model anew" in line

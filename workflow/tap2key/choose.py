@@ -67,13 +67,17 @@ def validated(model: Path) -> Validated:
     """What a model's folder says of its best epoch.
 
     Raises:
-        Tap2keyError: it has no such score, as a forest has none.
+        Tap2keyError: it has no such score, as a forest has none, or does not say by what.
     """
     about = read_json(model / ABOUT_FILE)
     score = about["validation"].get("weighted_f1")
     if score is None:
         raise Tap2keyError(
             f"{model}: has no validation F1; give models that were trained in epochs"
+        )
+    if "validated_by" not in about:
+        raise Tap2keyError(
+            f"{model / ABOUT_FILE}: an earlier version wrote it; train the model anew"
         )
     return Validated(score, about["validated_by"])
 

@@ -113,9 +113,12 @@ class Plan:
                 for person, session in pairs
             }
             if len(folds) < len(pairs):
+                names = [f"{person}~{session}" for person, session in pairs]
+                twice = next(name for name in names if names.count(name) > 1)
                 raise Tap2keyError(
-                    f"experiments.{experiment}: two sessions' folds would have one name, since "
-                    "'~' stands between participant and session; rename who has it in study.tsv"
+                    f"experiments.{experiment}: two sessions' folds would have one name, {twice}, "
+                    "since '~' stands between participant and session; rename who has it in "
+                    "study.tsv"
                 )
             return folds
         return {
