@@ -243,3 +243,16 @@ def test_a_larger_study_has_one_job_per_session_and_participants_share_them(tmp_
         **dict.fromkeys(("summarize", "calibration_curve", "overview", "compare"), 1),
         **dict.fromkeys(("record", "all"), 1),
     }
+
+
+def test_training_waits_for_and_follows_a_checkpoint_on_this_disk(tmp_path, make_session):
+    for name in FLAT:
+        make_session(name)
+    weights = tmp_path / "own" / "model.safetensors"
+    weights.parent.mkdir()
+    weights.touch()
+    mine = f"experiments={{mine: {{model: {{checkpoint: {weights.parent}}}}}}}"
+    run = snakemake(tmp_path, [*DRY, "--config", "study=study", mine, "select_experiments=mine"])
+    assert run.status == 0, run.text
+    assert "pretrained" not in run.jobs
+    assert run.text.count(f", {weights}\n") == run.jobs["train"]

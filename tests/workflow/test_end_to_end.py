@@ -190,6 +190,12 @@ def test_a_folder_of_new_recordings_is_read_by_all_folds(finished, tmp_path):
         shutil.rmtree(finished / "results" / "predictions", ignore_errors=True)
 
 
+def test_the_table_of_experiments_says_what_their_training_took(finished):
+    rows = table(finished / "results" / "summary" / "experiments.tsv")
+    assert [row["experiment"] for row in rows] == EXPERIMENTS
+    assert all(float(row["training_minutes"]) > 0 for row in rows)
+
+
 def test_every_job_left_a_log_and_a_benchmark(finished):
     results = finished / "results"
     logs = {p.relative_to(results / "logs").with_suffix("") for p in results.glob("logs/**/*.log")}

@@ -8,7 +8,7 @@ import numpy as np
 from datasets import Dataset
 
 from tap2key.calibration import Heard, Locator, calibration_curve
-from tap2key.dataset import ENCODING_FILE, FOLD_FILE, PLACE, Rows, load_fold, unrepeated
+from tap2key.dataset import ENCODING_FILE, FOLD_FILE, Rows, load_fold, touched_at, unrepeated
 from tap2key.evaluation import add_scoring_arguments, check_fits, open_tested
 from tap2key.files import atomic_folder, write_tsv
 from tap2key.keyboard import load_keyboard
@@ -103,21 +103,13 @@ def hear(predictor: Predictor, training: Dataset, tested: Dataset) -> Heard:
     probabilities, embeddings = predictor.with_embeddings(Rows(tested).all())
     if embeddings is None:
         return Heard(probabilities, None)
-    seen = seen_of(training)
+    seen = seen_from_the_table(touched_at(training).astype(float))
     located = np.flatnonzero(~np.isnan(seen[:, 0]))
     if not len(located):
         return Heard(probabilities, None)
-    some = training.select(located)
-    some = some.select(sample(some, MOST_TRAINING_TAPS))
-    _, known = predictor.with_embeddings(Rows(some).all())
-    return Heard(probabilities, Locator(known, seen_of(some))(embeddings))
-
-
-def seen_of(data: Dataset) -> np.ndarray:
-    """Where each tap was touched, in mm as the user sees the keyboard; NaN without a place."""
-    columns = data.with_format("numpy")
-    touched = np.column_stack([np.array(columns[name], dtype=float) for name in PLACE])
-    return seen_from_the_table(touched)
+    rows = located[sample(training.select(located), MOST_TRAINING_TAPS)]
+    _, known = predictor.with_embeddings(Rows(training.select(rows)).all())
+    return Heard(probabilities, Locator(known, seen[rows])(embeddings))
 
 
 def sample(data: Dataset, most: int) -> np.ndarray:

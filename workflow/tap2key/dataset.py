@@ -171,8 +171,7 @@ def load_fold(
     opened = [load_dataset_folder(folder) for folder in datasets]
     verify_fold(about, opened, fold)
     pool = concatenate_datasets([d.data for d in opened])
-    names = ["train", "validation", *(["test"] if about["tests_on_rows"] else [])]
-    parts = {name: pool.select(rows) for name, rows in listed_rows(pool, fold, names).items()}
+    parts = listed_parts(pool, fold, listed_sides(about))
     if test is not None and not about["tests_on_rows"]:
         folders = [test] if isinstance(test, str | Path) else test
         held_out = [load_dataset_folder(folder) for folder in folders]
@@ -187,16 +186,21 @@ def load_fold(
     return DatasetDict(parts)
 
 
-def listed_rows(data: Dataset, fold: Path, names: Sequence[str]) -> dict[str, list[int]]:
-    """Where in `data` the taps are that the fold's files of these names list, in their order.
+def listed_sides(about: dict) -> list[str]:
+    """The sides of a fold whose taps it lists."""
+    return ["train", "validation", *(["test"] if about["tests_on_rows"] else [])]
+
+
+def listed_parts(data: Dataset, fold: Path, sides: Sequence[str]) -> dict[str, Dataset]:
+    """By side, the taps of `data` that the fold lists for it, in its order.
 
     Raises:
         Tap2keyError: a tap is not in `data`.
     """
     row_of = {key: row for row, key in enumerate(identities(data))}
-    rows = {}
-    for name in names:
-        listed = pq.read_table(fold / f"{name}.parquet", columns=list(IDENTITY)).to_pydict()
+    parts = {}
+    for side in sides:
+        listed = pq.read_table(fold / f"{side}.parquet", columns=list(IDENTITY)).to_pydict()
         keys = list(zip(*listed.values(), strict=True))
         missing = next((key for key in keys if key not in row_of), None)
         if missing is not None:
@@ -204,8 +208,8 @@ def listed_rows(data: Dataset, fold: Path, names: Sequence[str]) -> dict[str, li
                 f"{fold}: tap {missing[3]} of {'/'.join(missing[:3])} is not among the labelled "
                 "taps given; give those of all its people, or make the fold anew"
             )
-        rows[name] = [row_of[key] for key in keys]
-    return rows
+        parts[side] = data.select([row_of[key] for key in keys])
+    return parts
 
 
 def verify_fold(about: dict, opened: Sequence[EncodedDataset], fold: Path) -> None:
@@ -278,6 +282,12 @@ def identities(data: Dataset) -> list[tuple]:
     """The (participant, session, recording, tap) of every row."""
     columns = data.select_columns(list(IDENTITY)).with_format("arrow")[:].to_pydict()
     return list(zip(*(columns[name] for name in IDENTITY), strict=True))
+
+
+def touched_at(data: Dataset) -> np.ndarray:
+    """The touch sensor's reading of every row, 0.1 mm: [rows, 2], NaN where there is none."""
+    columns = data.with_format("numpy")
+    return np.stack([np.array(columns[name]) for name in PLACE], axis=1)
 
 
 def unrepeated(data: Dataset) -> list[int]:

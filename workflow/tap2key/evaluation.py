@@ -13,14 +13,14 @@ from tap2key.confusion import confusion_counts
 from tap2key.dataset import (
     ENCODING_FILE,
     FOLD_FILE,
-    PLACE,
     EncodedDataset,
     Rows,
     check_same_kind,
     check_unchanged,
     identities,
-    listed_rows,
+    listed_parts,
     load_dataset_folder,
+    touched_at,
 )
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder, read_json, write_json
@@ -128,7 +128,7 @@ def open_tested(folders: list[Path], fold: Path | None) -> EncodedDataset:
     about = {"tests_on_rows": False} if fold is None else read_json(fold / FOLD_FILE)
     if about["tests_on_rows"]:
         check_unchanged(about, opened, fold)
-        pool = pool.select(listed_rows(pool, fold, ["test"])["test"])
+        pool = listed_parts(pool, fold, ["test"])["test"]
     return replace(opened[0], data=pool)
 
 
@@ -141,7 +141,7 @@ def predictions_of(predictor: Predictor, tested: EncodedDataset) -> Predictions:
         tuple(identities(tested.data)),
         np.array(columns["label"]),
         probabilities.astype(np.float32).astype(float),
-        np.stack([np.array(columns[name]) for name in PLACE], axis=1),
+        touched_at(tested.data),
     )
 
 

@@ -13,7 +13,8 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from tap2key.dataset import (
     FOLD_FILE,
     IDENTITY,
-    listed_rows,
+    listed_parts,
+    listed_sides,
     load_dataset_folder,
     load_fold,
     unrepeated,
@@ -132,8 +133,7 @@ def _located(folders: Sequence[Path]) -> tuple[pa.Table, tuple[str, ...]]:
 
 def _split(whole: Dataset, fold: Path, once: bool) -> DatasetDict:
     about = read_json(fold / FOLD_FILE)
-    names = ["train", "validation", *(["test"] if about["tests_on_rows"] else [])]
-    parts = {name: whole.select(rows) for name, rows in listed_rows(whole, fold, names).items()}
+    parts = listed_parts(whole, fold, listed_sides(about))
     if once:
         parts["train"] = parts["train"].select(unrepeated(parts["train"]))
     held_out = np.flatnonzero(np.isin(whole["participant"], about["held_out"]))
