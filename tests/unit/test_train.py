@@ -17,6 +17,7 @@ from transformers import EvalPrediction
 
 from tap2key import train
 from tap2key.__main__ import main
+from tap2key.checkpoints import last_complete_checkpoint, mark_complete
 from tap2key.errors import Tap2keyError
 from tap2key.files import read_json, read_tsv
 
@@ -355,13 +356,13 @@ def test_what_determines_the_model_names_the_run(data, tmp_path, monkeypatch):
 
 
 def test_only_whole_checkpoints_are_resumed_from(tmp_path):
-    assert train.last_complete_checkpoint(tmp_path) is None
+    assert last_complete_checkpoint(tmp_path) is None
     for step in (9, 80, 700):
         (tmp_path / f"checkpoint-{step}").mkdir()
-    assert train.last_complete_checkpoint(tmp_path) is None
+    assert last_complete_checkpoint(tmp_path) is None
     for step in (9, 80):
-        (tmp_path / f"checkpoint-{step}" / train.COMPLETE).touch()
-    assert Path(train.last_complete_checkpoint(tmp_path)).name == "checkpoint-80"
+        mark_complete(tmp_path / f"checkpoint-{step}")
+    assert Path(last_complete_checkpoint(tmp_path)).name == "checkpoint-80"
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(tmp_path):

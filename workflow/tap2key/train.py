@@ -4,8 +4,6 @@ import argparse
 import csv
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -27,6 +25,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import PrinterCallback
 
 from tap2key.augment import Augmentation
+from tap2key.checkpoints import last_complete_checkpoint, mark_complete, only_whole_checkpoints
 from tap2key.config import merge
 from tap2key.cut import cut_of
 from tap2key.dataset import FOLD_FILE
@@ -48,7 +47,6 @@ from tap2key.staging import staged
 from tap2key.together import Interruption, check_equal_weights, sole_writer, told_by_first
 
 METRIC = Path(__file__).parent / "metrics" / "weighted_f1"
-COMPLETE = "complete"
 HISTORY_COLUMNS = ("epoch", "step", "loss", "learning_rate", "eval_loss", "eval_weighted_f1")
 # A node that died leaves its lock until the file server gives up on it.
 SECONDS_TO_WAIT_FOR_LOCK = 120
@@ -293,7 +291,7 @@ class Bookkeeping(TrainerCallback):
         """A checkpoint without this mark may be half-written and is not resumed from."""
         PartialState().wait_for_everyone()
         if state.is_world_process_zero:
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
 
 def in_whole_batches(data: Dataset, batch_size: int) -> Dataset:
@@ -303,31 +301,6 @@ def in_whole_batches(data: Dataset, batch_size: int) -> Dataset:
     """
     rows = -(-len(data) // batch_size) * batch_size
     return data.select(np.resize(np.arange(len(data)), rows))
-
-
-@contextmanager
-def only_whole_checkpoints(folder: Path) -> Iterator[None]:
-    """Before and after the block, remove checkpoints that were not written to their end."""
-    try:
-        remove_half_written(folder)
-        yield
-    finally:
-        remove_half_written(folder)
-
-
-def remove_half_written(folder: Path) -> None:
-    """Remove checkpoints without their mark; only the first process does."""
-    if PartialState().is_main_process:
-        for checkpoint in folder.glob("checkpoint-*"):
-            if not (checkpoint / COMPLETE).is_file():
-                shutil.rmtree(checkpoint, ignore_errors=True)
-
-
-def last_complete_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end, or None."""
-    whole = [p.parent for p in folder.glob(f"checkpoint-*/{COMPLETE}")]
-    newest = max(whole, key=lambda p: int(p.name.rsplit("-", 1)[1]), default=None)
-    return None if newest is None else str(newest)
 
 
 def weighted_f1(prediction: Any) -> dict[str, float]:
