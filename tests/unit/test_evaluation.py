@@ -18,7 +18,7 @@ from tap2key.files import read_json, write_json
 from tap2key.keyboard import load_keyboard
 from tap2key.model import build_extractor, build_model
 from tap2key.modelfolder import write_about
-from tap2key.places import LOCATION, location_scores, places_of
+from tap2key.places import LOCATION, expected_places, location_scores, places_of
 from tap2key.predictor import load_predictor
 from tap2key.represent import Encoding
 from tap2key.scores import calibration_error, scores
@@ -109,16 +109,18 @@ def test_metrics_are_scikit_learns_on_the_predictions(evaluated):
     assert metrics["calibration_error"] == calibration_error(indices, probabilities)
     touched = np.array([[row["x"], row["y"]] for row in rows])
     places = places_of(load_keyboard(SHIPPED_KEYBOARD), LABELS)
-    expected = location_scores(np.array(indices), probabilities, touched, places)
+    seen = np.array([[row["expected_right_mm"], row["expected_away_mm"]] for row in rows])
+    np.testing.assert_allclose(seen, expected_places(probabilities, places), rtol=1e-6)
+    expected = location_scores(np.array(indices), seen, touched, places)
     assert {name: metrics[name] for name in LOCATION} == expected
     assert expected["located"] == 1
     # Labels that were ingested have no touch: what is known of the other taps stays.
     touched[0] = np.nan
-    without = location_scores(np.array(indices), probabilities, touched, places)
-    kept = location_scores(np.array(indices[1:]), probabilities[1:], touched[1:], places)
+    without = location_scores(np.array(indices), seen, touched, places)
+    kept = location_scores(np.array(indices[1:]), seen[1:], touched[1:], places)
     assert without["location_error_median_mm"] == kept["location_error_median_mm"]
     assert without["centre_error_median_mm"] == expected["centre_error_median_mm"]
-    nowhere = location_scores(np.array(indices), probabilities, touched * np.nan, places)
+    nowhere = location_scores(np.array(indices), seen, touched * np.nan, places)
     assert nowhere["location_error_median_mm"] is nowhere["location_error_p90_mm"] is None
 
 

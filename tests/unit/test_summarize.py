@@ -9,8 +9,11 @@ from made import LABELS, fold, people
 from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 
 from tap2key.__main__ import main
+from tap2key.config import SHIPPED_KEYBOARD
 from tap2key.dataset import load_fold
 from tap2key.files import read_json, read_tsv
+from tap2key.keyboard import load_keyboard
+from tap2key.places import expected_places, places_of
 from tap2key.predictions import Predictions, write_predictions
 from tap2key.significance import bootstrap_interval
 
@@ -40,14 +43,17 @@ def evaluation(
     index = {label: at for at, label in enumerate(labels)}
     if probabilities is None:
         probabilities = np.eye(len(labels))[[index[g] for g in guessed]]
+    probabilities = np.array(probabilities)
+    places = places_of(load_keyboard(SHIPPED_KEYBOARD), labels)
     write_predictions(
         folder / "predictions.parquet",
         Predictions(
             tuple(labels),
             tuple((participant, "s", "r", first_tap + tap) for tap in range(count)),
             np.array([index[true] for true in truth]),
-            np.array(probabilities),
+            probabilities,
             np.broadcast_to(touched, (count, 2)),
+            expected_places(probabilities, places),
         ),
     )
     keys = {label: {"taps": truth.count(label)} for label in labels}

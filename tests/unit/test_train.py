@@ -342,7 +342,7 @@ def test_what_determines_the_model_names_the_run(data, tmp_path, monkeypatch):
     """
     folder, training, _ = data
     begun = []
-    monkeypatch.setattr(train, "train", lambda *given: begun.append(given[3].name))
+    monkeypatch.setattr(train, "train", lambda *given: begun.append(given[2].name))
     plain = training_arguments(folder, training, tmp_path)
     seeded = [*plain]
     seeded[plain.index("--seed") + 1] = 7

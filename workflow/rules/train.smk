@@ -29,6 +29,7 @@ rule train:
         datasets=lambda w: PLAN.training_datasets(w.experiment, w.fold),
         pretrained=lambda w: PLAN.pretrained(w.experiment),
         checkpoint=lambda w: PLAN.checkpoint_files(w.experiment),
+        keyboard=PLAN.keyboard,
     output:
         directory(f"{RESULTS}/models/{{experiment}}/{{fold}}/seed-{{seed}}"),
     log:
@@ -56,7 +57,7 @@ rule train:
         " python -m tap2key launch {params.launch} --threads {threads} -- --fold {input.fold:q}"
         " --datasets {input.datasets:q} --settings {params.settings:q} --seed {wildcards.seed}"
         " --checkpoints {params.checkpoints:q} --output {output:q}"
-        " --pretrained {input.pretrained:q} --stage-to {params.stage_to:q} > {log:q} 2>&1"
+        " --keyboard {input.keyboard:q} --pretrained {input.pretrained:q} --stage-to {params.stage_to:q} > {log:q} 2>&1"
 
 
 rule baseline:

@@ -159,7 +159,7 @@ class Shift:
             keys: [n], their keys as indices of labels, none of them `none`.
             places: where the labels are; of a key with several centres the nearest counts.
         """
-        self.labels, self.parts = places.labels, places.parts
+        self.places = places
         self.middle = np.nanmean(places.centres, axis=0)
         goals = np.stack([self._nearest(place, key) for place, key in zip(seen, keys, strict=True)])
         terms, errors = self._terms(seen), goals - seen
@@ -179,21 +179,14 @@ class Shift:
 
     def scores(self, seen: np.ndarray) -> np.ndarray:
         """Log-likelihood of each label, from the nearest of its centres: [n, 2] → [n, labels]."""
-        moved = self(seen)
-        squares = np.stack(
-            [
-                ((moved[:, None] - self.parts[label][None]) ** 2).sum(axis=-1).min(axis=1)
-                for label in self.labels
-            ],
-            axis=1,
-        )
+        squares = self.places.squared_distances(self(seen))
         return np.maximum(-squares / (2 * self.variance), LEAST_PLACE_SCORE)
 
     def _terms(self, seen: np.ndarray) -> np.ndarray:
         return np.column_stack([np.ones(len(seen)), (seen - self.middle) / OVER_MM])
 
     def _nearest(self, place: np.ndarray, key: int) -> np.ndarray:
-        parts = self.parts[self.labels[key]]
+        parts = self.places.parts[self.places.labels[key]]
         return parts[((parts - place) ** 2).sum(axis=1).argmin()]
 
 

@@ -27,7 +27,7 @@ from tap2key.files import atomic_folder, read_json, write_json
 from tap2key.findings import write_findings
 from tap2key.keyboard import load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES, encoding_of
-from tap2key.places import location_scores, places_of
+from tap2key.places import Places, expected_places, location_scores, places_of
 from tap2key.predictions import Predictions, write_predictions
 from tap2key.predictor import Predictor, load_predictor
 from tap2key.provenance import write_provenance
@@ -68,13 +68,13 @@ def main(args: argparse.Namespace) -> None:
     tested = open_tested(args.dataset, args.fold)
     check_fits(args.model, about, tested)
     places = places_of(load_keyboard(args.keyboard), tested.labels)
-    found = predictions_of(predictor, tested)
-    truth, probabilities = found.truth, found.probabilities
+    found = predictions_of(predictor, tested, places, about["temperature"])
+    truth = found.truth
     result = {
         "participants": sorted(set(tested.data["participant"])),
         "seed": about["seed"],
-        **scores(truth, probabilities, tested.labels, about["training_taps"]),
-        **location_scores(truth, probabilities, found.touched, places),
+        **scores(truth, found.probabilities, tested.labels, about["training_taps"]),
+        **location_scores(truth, found.expected, found.touched, places),
     }
     result["held_out"] = not set(result["participants"]) & set(about["trained_on"])
     for label in result["never_trained"]:
@@ -93,7 +93,7 @@ def main(args: argparse.Namespace) -> None:
             temporary,
             counts,
             truth,
-            probabilities,
+            found.expected,
             places,
             f"{who}: accuracy {result['accuracy']:.3f}, macro-F1 {result['macro_f1']:.3f}, "
             f"{len(truth)} taps",
@@ -132,17 +132,27 @@ def open_tested(folders: list[Path], fold: Path | None) -> EncodedDataset:
     return replace(opened[0], data=pool)
 
 
-def predictions_of(predictor: Predictor, tested: EncodedDataset) -> Predictions:
-    """What a model says of every row, to the precision that is saved."""
+def predictions_of(
+    predictor: Predictor, tested: EncodedDataset, places: Places, temperature: float
+) -> Predictions:
+    """What a model says of every row, to the precision that is saved.
+
+    `temperature` is the model's own, see `expected_places`.
+    """
     columns = tested.data.with_format("numpy")
-    probabilities = predictor.probabilities(Rows(tested.data).all())
+    probabilities = _as_saved(predictor.probabilities(Rows(tested.data).all()))
     return Predictions(
         tested.labels,
         tuple(identities(tested.data)),
         np.array(columns["label"]),
-        probabilities.astype(np.float32).astype(float),
+        probabilities,
         touched_at(tested.data),
+        _as_saved(expected_places(probabilities, places, temperature)),
     )
+
+
+def _as_saved(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float32).astype(float)
 
 
 def check_fits(model: Path, about: dict, dataset: EncodedDataset) -> None:

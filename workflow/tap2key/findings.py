@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tap2key.confusion import write_confusion
-from tap2key.places import Places, error_ellipses, errors_mm, expected_places
+from tap2key.places import Places, error_ellipses, errors_mm
 from tap2key.plot_confusion import draw_confusion
 from tap2key.plot_keyboard import draw_keyboard
 from tap2key.tables import write_table
@@ -25,7 +25,7 @@ def write_findings(
     folder: Path,
     counts: np.ndarray,
     truth: np.ndarray,
-    probabilities: np.ndarray,
+    expected: np.ndarray,
     places: Places,
     title: str,
 ) -> None:
@@ -35,11 +35,10 @@ def write_findings(
         folder: where to.
         counts: [labels, labels], true key by predicted key.
         truth: [taps], indices of labels.
-        probabilities: [taps, labels].
+        expected: [taps, 2], where each tap is expected to have been, in mm.
         places: where the labels are on the keyboard.
         title: of the pictures.
     """
-    expected = expected_places(probabilities, places)
     ellipses = error_ellipses(truth, expected, places)
     errors = errors_mm(truth, expected, places)
     write_confusion(folder / "confusion.tsv", counts, places.labels)

@@ -12,6 +12,8 @@ from tap2key.cut import Cut
 from tap2key.dataset import Rows
 from tap2key.represent import Encoding
 
+TARGETS = "targets"
+
 
 class Inputs(torch.utils.data.Dataset):
     """A model's inputs, made batch by batch from a dataset.
@@ -28,22 +30,30 @@ class Inputs(torch.utils.data.Dataset):
         extractor: Wav2Vec2FeatureExtractor,
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        targets: np.ndarray | None = None,
     ) -> None:
-        """See the class; without `augmentation` a row is always the same."""
+        """See the class; without `augmentation` a row is always the same.
+
+        `targets`, [rows, labels] float32, is what rows teach instead of their labels alone.
+        """
         self.rows = Rows(data)
         self.labels = torch.from_numpy(
             np.array(data.with_format("numpy")["label"], dtype=np.int64).reshape(-1)
         )
         self.encoding, self.cut, self.extractor = encoding, cut, extractor
         self.augmentation, self.seed, self.epoch = augmentation, seed, 0
+        self.targets = None if targets is None else torch.from_numpy(targets)
 
     def __len__(self) -> int:
         """Rows, repeats counted."""
         return len(self.rows)
 
     def __getitems__(self, rows: list[int]) -> dict[str, torch.Tensor]:
-        """One batch: `input_values` [n, length] float32, normalised, and `labels` [n]."""
-        return {"input_values": self.values(rows), "labels": self.labels[rows]}
+        """One batch: `input_values` [n, length] float32, normalised, `labels` [n], `targets`."""
+        batch = {"input_values": self.values(rows), "labels": self.labels[rows]}
+        if self.targets is not None:
+            batch[TARGETS] = self.targets[rows]
+        return batch
 
     def values(self, rows: Sequence[int]) -> torch.Tensor:
         """The inputs of some rows: [n, length] float32."""

@@ -21,6 +21,8 @@ DECISIVE_PACKAGE = {
     "mfcc_forest": "scikit-learn",
     "convolutional": "transformers",
 }
+# A network's last layer.
+HEAD = {"wav2vec2": "classifier", "convolutional": "head"}
 
 
 def write_about(
@@ -31,8 +33,12 @@ def write_about(
     length: int,
     seed: int,
     validation: dict[str, Any],
+    temperature: float = 1.0,
 ) -> None:
-    """Write what evaluation and prediction need to know about a model into its folder."""
+    """Write what evaluation and prediction need to know about a model into its folder.
+
+    `temperature` is what a network's logits were divided by after training.
+    """
     write_json(
         folder / ABOUT_FILE,
         {
@@ -48,6 +54,7 @@ def write_about(
             "training_taps": fold["class_counts"]["train"],
             "seed": seed,
             "validation": validation,
+            "temperature": temperature,
             "validated_by": fold["validation_by"],
             "packages": package_versions(ABOUT_PACKAGES),
         },
@@ -60,7 +67,8 @@ def read_about(folder: Path, allow_other_version: bool = False) -> dict[str, Any
     Raises:
         Tap2keyError: not a model of this pipeline, or made with another major or minor version.
     """
-    about = read_json(folder / ABOUT_FILE)
+    # Models from before there was temperature scaling do not say.
+    about = {"temperature": 1.0, **read_json(folder / ABOUT_FILE)}
     package = DECISIVE_PACKAGE[about["kind"]]
     made, here = about["packages"][package], package_versions([package])[package]
     if made.split(".")[:2] != here.split(".")[:2] and not allow_other_version:

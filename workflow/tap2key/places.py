@@ -38,6 +38,14 @@ class Places:
         distances = np.linalg.norm(parts[:, None] - goal[None], axis=2)
         return parts[distances.min(axis=1).argmin()]
 
+    def squared_distances(self, where: np.ndarray) -> np.ndarray:
+        """From places to each label's nearest centre: [n, 2] in mm → [n, labels] in mm²."""
+        to_parts = (
+            ((where[:, None] - self.parts[label][None]) ** 2).sum(axis=-1).min(axis=1)
+            for label in self.labels
+        )
+        return np.stack(list(to_parts), axis=1)
+
     @property
     def rows(self) -> list[int]:
         """Indices of the labels with which a new row of the keyboard begins, the first left out."""
@@ -71,13 +79,22 @@ def seen_from_the_table(units: np.ndarray) -> np.ndarray:
     return -units * MM_PER_UNIT
 
 
-def expected_places(probabilities: np.ndarray, places: Places) -> np.ndarray:
+def expected_places(
+    probabilities: np.ndarray, places: Places, temperature: float = 1.0
+) -> np.ndarray:
     """The mean of the keys' centres, weighted by their probabilities: [n, labels] → [n, 2] in mm.
 
     Only keys within `NEIGHBOURHOOD_MM` of the likeliest one count: the little that training
     leaves to each far key would pull every place to the middle of the keyboard. `none` has no
     place; NaN where it has most of the probability.
+
+    `temperature` is what the logits were divided by to make the probabilities as sure as they are
+    right. A place is told by how they were before: what is surely one key's no longer tells where
+    on the key.
     """
+    if temperature != 1:
+        probabilities = probabilities**temperature
+        probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
     on_keys = ~np.isnan(places.centres[:, 0])
     weights, centres = probabilities[:, on_keys], places.centres[on_keys]
     distances = np.linalg.norm(centres[:, None] - centres[None], axis=2)
@@ -133,7 +150,7 @@ def errors_mm(truth: np.ndarray, expected: np.ndarray, places: Places) -> np.nda
 
 
 def location_scores(
-    truth: np.ndarray, probabilities: np.ndarray, touched: np.ndarray, places: Places
+    truth: np.ndarray, expected: np.ndarray, touched: np.ndarray, places: Places
 ) -> dict[str, float | None]:
     """How far expected places are from where the finger was, over the taps on a key.
 
@@ -145,12 +162,12 @@ def location_scores(
 
     Args:
         truth: [taps], indices of labels.
-        probabilities: [taps, labels].
+        expected: [taps, 2] in mm, as `expected_places` gives them.
         touched: [taps, 2], the sensor's x, y in 0.1 mm.
         places: where the labels are.
     """
     on_key = ~np.isnan(places.centres[truth, 0])
-    expected = expected_places(probabilities, places)[on_key]
+    expected = expected[on_key]
     place_known = ~np.isnan(expected[:, 0])
     from_touch = np.linalg.norm(expected - seen_from_the_table(touched[on_key]), axis=1)
     from_centre = errors_mm(truth[on_key], expected, places)

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 from tap2key.dataset import IDENTITY, PLACE
 from tap2key.errors import Tap2keyError
 
+EXPECTED = ("expected_right_mm", "expected_away_mm")
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -22,6 +24,8 @@ class Predictions:
         truth: [taps], indices into `labels`.
         probabilities: [taps, labels].
         touched: [taps, 2], the touch sensor's reading x, y in 0.1 mm.
+        expected: [taps, 2], where the model expects each tap to have been, in mm as the user sees
+            the keyboard; NaN where it expects none.
     """
 
     labels: tuple[str, ...]
@@ -29,6 +33,7 @@ class Predictions:
     truth: np.ndarray
     probabilities: np.ndarray
     touched: np.ndarray
+    expected: np.ndarray
 
     @property
     def prediction(self) -> np.ndarray:
@@ -44,6 +49,7 @@ class Predictions:
             self.truth[rows],
             self.probabilities[rows],
             self.touched[rows],
+            self.expected[rows],
         )
 
 
@@ -54,7 +60,7 @@ def together(parts: list[Predictions]) -> Predictions:
         tuple(chain.from_iterable(part.identity for part in parts)),
         *(
             np.concatenate([getattr(part, name) for part in parts])
-            for name in ("truth", "probabilities", "touched")
+            for name in ("truth", "probabilities", "touched", "expected")
         ),
     )
 
@@ -67,7 +73,8 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     columns["tap"] = pa.array(columns["tap"], pa.int32())
     columns |= {
         name: pa.array(values, pa.float32())
-        for name, values in zip(PLACE, predictions.touched.T, strict=True)
+        for names, places in ((PLACE, predictions.touched), (EXPECTED, predictions.expected))
+        for name, values in zip(names, places.T, strict=True)
     }
     columns["truth"] = names[predictions.truth]
     columns["prediction"] = names[predictions.prediction]
@@ -92,7 +99,10 @@ def read_predictions(path: Path) -> Predictions:
             tuple(zip(*(table[name].to_pylist() for name in IDENTITY), strict=True)),
             np.array([index[label] for label in table["truth"].to_pylist()], dtype=int),
             flat.reshape(len(table), len(labels)).astype(float),
-            np.stack([table[name].to_numpy() for name in PLACE], axis=1),
+            *(
+                np.stack([table[name].to_numpy() for name in names], axis=1)
+                for names in (PLACE, EXPECTED)
+            ),
         )
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise Tap2keyError(f"{path}: not predictions ({error}); evaluate anew") from None

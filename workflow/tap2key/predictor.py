@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tap2key.cut import cut_of
-from tap2key.modelfolder import FOREST_FILE, encoding_of, read_about
+from tap2key.modelfolder import FOREST_FILE, HEAD, encoding_of, read_about
 
 INPUTS_AT_ONCE = 64
 TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
@@ -41,11 +41,12 @@ class NetworkPredictor:
 
         from tap2key.convolutional import ConvolutionalClassifier
 
-        self.plain = about["kind"] == "convolutional"
-        family = ConvolutionalClassifier if self.plain else AutoModelForAudioClassification
+        plain = about["kind"] == "convolutional"
+        family = ConvolutionalClassifier if plain else AutoModelForAudioClassification
         self.torch = torch
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model = family.from_pretrained(folder).to(self.device).eval()
+        self.head = self.model.get_submodule(HEAD[about["kind"]])
         self.extractor = AutoFeatureExtractor.from_pretrained(folder)
         self.encoding = encoding_of(about)
         self.cut = cut_of(self.encoding, about["length"], about["crop_ms"], about["max_duration_s"])
@@ -57,8 +58,9 @@ class NetworkPredictor:
     def with_embeddings(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `Predictor`."""
         seen: list[np.ndarray] = []
-        head = self.model.head if self.plain else self.model.classifier
-        hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0].cpu().numpy()))
+        hook = self.head.register_forward_pre_hook(
+            lambda _, given: seen.append(given[0].cpu().numpy())
+        )
         try:
             probabilities = self._forward(inputs)
         finally:

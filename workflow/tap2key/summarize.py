@@ -97,7 +97,7 @@ def main(args: argparse.Namespace) -> None:
             temporary,
             confusion_counts(pooled.truth, pooled.prediction, len(labels)),
             pooled.truth,
-            pooled.probabilities,
+            pooled.expected,
             places,
             f"{args.experiment}: {len(rows) - 1} {who}, "
             f"mean accuracy {average['accuracy']:.3f}, mean macro-F1 {average['macro_f1']:.3f}",
@@ -157,7 +157,7 @@ def scored_taps(found: Predictions, places: Places) -> dict[str, float | None]:
     """All of `SCORES`."""
     return {
         **measures(found.truth, found.probabilities, found.labels),
-        **location_scores(found.truth, found.probabilities, found.touched, places),
+        **location_scores(found.truth, found.expected, found.touched, places),
     }
 
 

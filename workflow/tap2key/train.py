@@ -4,6 +4,7 @@ import argparse
 import csv
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -15,7 +16,6 @@ from accelerate import PartialState
 from datasets import Dataset
 from transformers import (
     EarlyStoppingCallback,
-    Trainer,
     TrainerCallback,
     TrainerState,
     TrainingArguments,
@@ -26,16 +26,18 @@ from transformers.trainer_callback import PrinterCallback
 
 from tap2key.augment import Augmentation
 from tap2key.checkpoints import last_complete_checkpoint, mark_complete, only_whole_checkpoints
-from tap2key.config import merge
+from tap2key.config import SHIPPED_KEYBOARD, merge
 from tap2key.cut import cut_of
-from tap2key.dataset import FOLD_FILE
+from tap2key.dataset import FOLD_FILE, touched_at
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder, room_at
 from tap2key.fitting import Fold, add_fitting_arguments, open_fold, read_settings
 from tap2key.inputs import Inputs, as_batch
+from tap2key.keyboard import load_keyboard
 from tap2key.model import build_classifier, build_extractor
-from tap2key.modelfolder import ABOUT_PACKAGES, write_about
+from tap2key.modelfolder import ABOUT_PACKAGES, HEAD, write_about
 from tap2key.options import share_of_batch
+from tap2key.places import places_of
 from tap2key.provenance import (
     code_hash,
     digest,
@@ -43,7 +45,9 @@ from tap2key.provenance import (
     package_versions,
     write_provenance,
 )
+from tap2key.soft_labels import SoftLabelTrainer, soft_labels
 from tap2key.staging import staged
+from tap2key.temperature import divide_logits, fit_temperature
 from tap2key.together import Interruption, check_equal_weights, sole_writer, told_by_first
 
 METRIC = Path(__file__).parent / "metrics" / "weighted_f1"
@@ -68,6 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pretrained", type=Path, nargs="?", help="a copy of the settings' model.checkpoint"
     )
+    parser.add_argument(
+        "--keyboard",
+        type=Path,
+        default=SHIPPED_KEYBOARD,
+        help="key centres that the taps were labelled with, for soft labels",
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -89,7 +99,7 @@ def main(args: argparse.Namespace) -> None:
         "fold": fold.about,
         # Experiments that come out the same are still different models.
         "output": str(args.output),
-        "checkpoint": [fingerprint(folder) for folder in start_of(settings, args.pretrained)],
+        "read": [fingerprint(path) for path in read_beside(settings, args)],
         "code": code_hash("tap2key.train"),
         "packages": package_versions(ABOUT_PACKAGES),
     }
@@ -98,48 +108,44 @@ def main(args: argparse.Namespace) -> None:
     if state.is_main_process:
         print(f"processes that train together: {state.num_processes}", file=sys.stderr, flush=True)
     with sole_writer(run, SECONDS_TO_WAIT_FOR_LOCK), only_whole_checkpoints(run):
-        train(fold, settings, args.seed, run, args.output, args.world_size, args.pretrained)
+        train(fold, settings, run, args)
 
 
-def start_of(settings: dict[str, Any], pretrained: Path | None) -> list[Path]:
-    """The folder that a model starts from, if there is one on this disk."""
-    named = pretrained or settings["model"]["checkpoint"]
-    return [Path(named)] if named is not None and Path(named).is_dir() else []
+def read_beside(settings: dict[str, Any], args: argparse.Namespace) -> list[Path]:
+    """What training reads beside the fold: a checkpoint on this disk, the keyboard's centres."""
+    named = args.pretrained or settings["model"]["checkpoint"]
+    start = [Path(named)] if named is not None and Path(named).is_dir() else []
+    return [*start, args.keyboard] if settings["training"]["soft_label_sd_mm"] else start
 
 
 def train(
-    fold: Fold,
-    settings: dict[str, Any],
-    seed: int,
-    checkpoints: Path,
-    output: Path,
-    world_size: int,
-    pretrained: Path | None = None,
+    fold: Fold, settings: dict[str, Any], checkpoints: Path, args: argparse.Namespace
 ) -> None:
-    """Train one model and publish it at `output`; checkpoints go when it is there."""
+    """Train one model and publish it at `args.output`; checkpoints go when it is there."""
+    seed, output = args.seed, args.output
     set_seed(seed)
     encoding, labels = fold.first.encoding, fold.first.labels
     extractor = build_extractor(encoding.sample_rate)
     chosen = settings["model"]
     cut = cut_of(encoding, fold.length, chosen["crop_ms"], chosen["max_duration_s"])
-    at_hand = {} if pretrained is None else {"model": {"checkpoint": str(pretrained)}}
+    at_hand = {} if args.pretrained is None else {"model": {"checkpoint": str(args.pretrained)}}
     model = build_classifier(merge(settings, at_hand), labels, cut)
     augmentation = Augmentation(**settings["augmentation"])
-    training = Inputs(
-        in_whole_batches(fold.data["train"], settings["training"]["batch_size"]),
-        encoding,
-        cut,
-        extractor,
-        augmentation if augmentation != Augmentation() else None,
-        seed,
+    rows = in_whole_batches(fold.data["train"], settings["training"]["batch_size"])
+    sd_mm = settings["training"]["soft_label_sd_mm"]
+    training, validation = (
+        Inputs(data, encoding, cut, extractor, changes, seed, taught(data, sd_mm, labels, args))
+        for data, changes in (
+            (rows, augmentation if augmentation != Augmentation() else None),
+            (fold.data["validation"], None),
+        )
     )
-    validation = Inputs(fold.data["validation"], encoding, cut, extractor)
     arguments = training_arguments(
-        settings["training"], len(training), world_size, seed, checkpoints
+        settings["training"], len(training), args.world_size, seed, checkpoints
     )
     patience = settings["training"]["patience"]
     interruption = Interruption()
-    trainer = Trainer(
+    trainer = SoftLabelTrainer(
         model=model,
         args=arguments,
         train_dataset=training,
@@ -161,26 +167,49 @@ def train(
             "start it again to go on from its last checkpoint"
         )
     check_equal_weights(model)
+    heard = trainer.predict(validation)
     if not trainer.is_world_process_zero():
         return
+    temperature = fit_temperature(heard.predictions, heard.label_ids)
+    divide_logits(model.get_submodule(HEAD[settings["kind"]]), temperature)
     with atomic_folder(output) as temporary:
         model.save_pretrained(temporary)
         extractor.save_pretrained(temporary)
         write_history(temporary / "history.tsv", trainer.state.log_history)
         best = {"weighted_f1": trainer.state.best_metric, "step": trainer.state.best_global_step}
-        write_about(temporary, settings, fold.about, fold.first, fold.length, seed, best)
+        write_about(
+            temporary, settings, fold.about, fold.first, fold.length, seed, best, temperature
+        )
         write_provenance(
             temporary,
             "tap2key.train",
             {**settings, "seed": seed},
-            [fold.folder / FOLD_FILE, *start_of(settings, pretrained)],
+            [fold.folder / FOLD_FILE, *read_beside(settings, args)],
             ABOUT_PACKAGES,
         )
     shutil.rmtree(checkpoints)
     print(f"{output}: best validation weighted F1 {trainer.state.best_metric:.3f}", file=sys.stderr)
 
 
-def train_from(checkpoint: str | None, trainer: Trainer, patience: int) -> bool:
+def taught(
+    data: Dataset, sd_mm: float, labels: Sequence[str], args: argparse.Namespace
+) -> np.ndarray | None:
+    """The soft labels of all rows; None where `sd_mm` is 0 and each row's label is all."""
+    if not sd_mm:
+        return None
+    places = places_of(load_keyboard(args.keyboard), labels)
+    numbers = np.array(data.with_format("numpy")["label"])
+    shares, elsewhere = soft_labels(numbers, touched_at(data), places, sd_mm)
+    if elsewhere and PartialState().is_main_process:
+        print(
+            f"tap2key: warning: {args.fold}: {elsewhere} of {len(data)} rows have another label "
+            f"than {args.keyboard} gives their touch; they teach their label alone",
+            file=sys.stderr,
+        )
+    return shares
+
+
+def train_from(checkpoint: str | None, trainer: SoftLabelTrainer, patience: int) -> bool:
     """Train, from a checkpoint on if there is one, and load the best epoch's weights.
 
     Returns:

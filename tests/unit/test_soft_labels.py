@@ -1,0 +1,197 @@
+import numpy as np
+import pytest
+import torch
+from made import LABELS, SETTINGS, fold, people, run, stage, training_arguments
+from safetensors.numpy import load_file
+from scipy.special import log_softmax, softmax
+from scipy.stats import norm
+
+from tap2key.config import SHIPPED_KEYBOARD
+from tap2key.dataset import Rows, load_dataset_folder, load_fold, touched_at
+from tap2key.files import read_json
+from tap2key.keyboard import load_keyboard
+from tap2key.places import expected_places, places_of
+from tap2key.predictor import load_predictor
+from tap2key.soft_labels import soft_labels
+from tap2key.temperature import divide_logits, fit_temperature
+
+# Where the toy's taps are, in the touch sensor's 0.1 mm; `|` has a second centre far off.
+CENTRES = "label,x,y\na,0,0\nb,200,100\n|,400,200\n|,400,2000\n"
+SOFT = {"training": {**SETTINGS["training"], "epochs": 2, "soft_label_sd_mm": 12}}
+
+
+@pytest.fixture
+def keyboard(tmp_path):
+    path = tmp_path / "centres of keys.csv"
+    path.write_text(CENTRES)
+    return path
+
+
+def test_shares_are_densities_of_the_touch_about_the_nearest_centres(keyboard):
+    places = places_of(load_keyboard(keyboard), LABELS)
+    touched = np.array([[30.0, 40.0], [400.0, 1900.0]])
+    shares, elsewhere = soft_labels(np.array([0, 2]), touched, places, sd_mm=9)
+    assert elsewhere == 0
+    # Distances in mm: 5 from a, 18.03 from b, 40.3 from |; 10 from the second centre of |.
+    for row, tap in ((0, touched[0]), (1, touched[1])):
+        centres = [(0, 0), (200, 100), ((400, 200), (400, 2000))[row]]
+        density = np.array([norm.pdf(tap / 10, np.array(c) / 10, 9).prod() for c in centres])
+        np.testing.assert_allclose(shares[row], density / density.sum(), rtol=1e-5, atol=1e-30)
+
+
+def test_the_own_key_has_the_largest_share_of_every_touch_on_the_keyboard():
+    keyboard = load_keyboard(SHIPPED_KEYBOARD)
+    touched = np.random.default_rng(0).uniform((300, 600), (3200, 1700), (2000, 2))
+    labels = keyboard.nearest(touched)
+    places = places_of(keyboard, keyboard.labels)
+    shares, elsewhere = soft_labels(labels, touched, places, sd_mm=9)
+    assert elsewhere == 0
+    np.testing.assert_array_equal(shares.argmax(axis=1), labels)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_tap_without_a_place_or_with_another_keys_belongs_to_its_label_alone(keyboard):
+    places = places_of(load_keyboard(keyboard), LABELS)
+    touched = np.array([[np.nan, np.nan], [0, 0], [190, 90]])
+    shares, elsewhere = soft_labels(np.array([1, 2, 1]), touched, places, sd_mm=9)
+    assert elsewhere == 1
+    np.testing.assert_array_equal(shares[:2], [[0, 1, 0], [0, 0, 1]])
+    assert 0.5 < shares[2, 1] < 1
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("study")
+    datasets = people(root / "datasets", ["Ana", "Bo", "Chen", "Dee"], taps=96)
+    folder, training = fold(root / "fold", datasets, "Ana")
+    return folder, training, datasets
+
+
+def trained(data, root, keyboard, **settings):
+    arguments = training_arguments(data[0], data[1], root, **settings)
+    stage("train", *arguments, "--keyboard", keyboard)
+    return root / "model"
+
+
+def weights(model):
+    return load_file(model / "model.safetensors")
+
+
+def test_hardly_spread_they_are_the_labels(data, tmp_path, keyboard):
+    alone = {"training": {**SOFT["training"], "soft_label_sd_mm": 0}}
+    hard = {"training": {**SOFT["training"], "soft_label_sd_mm": 0.1}}
+    one = weights(trained(data, tmp_path / "alone", keyboard, **alone))
+    other = weights(trained(data, tmp_path / "hard", keyboard, **hard))
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_what_is_learned_does_not_depend_on_accumulation(data, tmp_path, keyboard):
+    """The loss of soft labels is a mean over the whole batch, however it is split."""
+    model = {**SETTINGS["model"], "shape": {**SETTINGS["model"]["shape"], **WITHOUT_DROPOUT}}
+    found = []
+    for batch, accumulation in ((16, 1), (8, 2), (4, 4)):
+        training = {**SOFT["training"], "batch_size": batch, "accumulation": accumulation}
+        root = tmp_path / f"{accumulation}"
+        found.append(weights(trained(data, root, keyboard, training=training, model=model)))
+    for other in found[1:]:
+        for name in other:
+            np.testing.assert_allclose(found[0][name], other[name], rtol=1e-3, atol=1e-5)
+
+
+WITHOUT_DROPOUT = {
+    f"{part}_dropout": 0.0
+    for part in ("hidden", "attention", "activation", "feat_proj", "final", "feat_quantizer")
+}
+
+
+def test_the_loss_is_the_cross_entropy_of_the_shares(data, tmp_path, keyboard):
+    once = {"training": {**SOFT["training"], "epochs": 1}}
+    model = trained(data, tmp_path, keyboard, **once)
+    about = read_json(model / "tap2key.json")
+    history = (model / "history.tsv").read_text().splitlines()
+    told = dict(zip(history[0].split("\t"), history[1].split("\t"), strict=True))
+    validation = load_fold(data[0], data[1])["validation"]
+    found = load_predictor(model)[0].probabilities(Rows(validation).all())
+    logits = about["temperature"] * np.log(found)
+    places = places_of(load_keyboard(keyboard), LABELS)
+    shares, _ = soft_labels(np.array(validation["label"]), touched_at(validation), places, 12)
+    loss = -(shares * log_softmax(logits, axis=1)).sum(axis=1).mean()
+    assert float(told["eval_loss"]) == pytest.approx(loss, rel=1e-4)
+
+
+def test_a_changed_keyboard_is_another_run(data, tmp_path, keyboard):
+    """Its checkpoints are not gone on from."""
+    arguments = training_arguments(data[0], data[1], tmp_path / "runs", **SOFT)
+    names = []
+    for moved in (CENTRES, CENTRES.replace("b,200,100", "b,200,120")):
+        keyboard.write_text(moved)
+        stage("train", *arguments, "--keyboard", keyboard)
+        names.append({p.name for p in (tmp_path / "runs" / "checkpoints").glob("*.lock")})
+    assert len(names[1] - names[0]) == 1
+
+
+def test_rows_with_another_label_than_their_place_are_told_of(data, tmp_path, keyboard):
+    keyboard.write_text(CENTRES.replace("b,200,100", "b,900,900"))
+    arguments = training_arguments(data[0], data[1], tmp_path, **SOFT)
+    result = run("train", *arguments, "--keyboard", keyboard)
+    assert result.returncode == 0, result.stderr
+    rows = len(load_fold(data[0], data[1])["train"])
+    # Every third tap is one of b.
+    assert f"{rows // 3} of {rows} rows have another label" in result.stderr
+
+
+def test_the_temperature_that_was_put_in_is_found():
+    rng = np.random.default_rng(1)
+    sure = rng.normal(0, 3, (20_000, 5))
+    chances = softmax(sure, axis=1).cumsum(axis=1)
+    truth = (rng.random((len(sure), 1)) > chances).sum(axis=1)
+    for temperature in (0.25, 1, 4):
+        assert fit_temperature(temperature * sure, truth) == pytest.approx(temperature, rel=0.05)
+
+
+def test_a_divided_head_gives_divided_logits():
+    torch.manual_seed(0)
+    head, inputs = torch.nn.Linear(7, 3), torch.randn(5, 7)
+    before = head(inputs)
+    divide_logits(head, 0.3)
+    torch.testing.assert_close(head(inputs), before / 0.3)
+
+
+def test_a_published_model_is_as_sure_as_its_validation_bears_out(data, tmp_path, keyboard):
+    """Its own temperature is in its weights: nothing is left to divide by."""
+    longer = {"training": {**SOFT["training"], "epochs": 6}}
+    model = trained(data, tmp_path, keyboard, **longer)
+    validation = load_fold(data[0], data[1])["validation"]
+    found = load_predictor(model)[0].probabilities(Rows(validation).all())
+    assert fit_temperature(np.log(found), np.array(validation["label"])) == pytest.approx(
+        1, rel=0.02
+    )
+
+
+def test_places_are_told_as_before_the_logits_were_divided():
+    keyboard = load_keyboard(SHIPPED_KEYBOARD)
+    places = places_of(keyboard, keyboard.labels)
+    logits = np.random.default_rng(2).normal(0, 2, (50, len(places.labels)))
+    np.testing.assert_allclose(
+        expected_places(softmax(logits / 0.3, axis=1), places, 0.3),
+        expected_places(softmax(logits, axis=1), places),
+    )
+
+
+def test_evaluation_tells_places_by_the_models_own_temperature(data, tmp_path, keyboard):
+    model = trained(data, tmp_path, keyboard, **SOFT)
+    stage(
+        *("evaluate", "--model", model, "--dataset", data[2]["Ana"]),
+        *("--keyboard", keyboard, "--output", tmp_path / "scores"),
+    )
+    about = read_json(model / "tap2key.json")
+    tested = load_dataset_folder(data[2]["Ana"]).data
+    found = load_predictor(model)[0].probabilities(Rows(tested).all())
+    logits = about["temperature"] * np.log(found)
+    expected = expected_places(softmax(logits, axis=1), places_of(load_keyboard(keyboard), LABELS))
+    # The sensor's x and y grow to the left and towards the user.
+    errors = np.linalg.norm(expected + touched_at(tested) / 10, axis=1)
+    metrics = read_json(tmp_path / "scores" / "metrics.json")
+    assert metrics["location_error_median_mm"] == pytest.approx(np.nanmedian(errors), rel=1e-3)

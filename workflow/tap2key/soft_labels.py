@@ -1,0 +1,70 @@
+"""Soft labels: what a tap teaches, spread over the keys near its touch.
+
+A label says between which borders a finger came down, the touch says where. To learn the second
+is to learn one map of the whole keyboard instead of 34 regions, each from a few taps.
+
+Source:
+    Geng, X. (2016), Label distribution learning, IEEE Trans. Knowl. Data Eng. 28, 1734-1748.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import Trainer
+
+from tap2key.inputs import TARGETS
+from tap2key.places import Places, seen_from_the_table
+
+
+def soft_labels(
+    labels: np.ndarray, touched: np.ndarray, places: Places, sd_mm: float
+) -> tuple[np.ndarray, int]:
+    """Each key's share of each tap: a normal density of the touch about the key's nearest centre.
+
+    The tap's own key has the largest share, since labels are those of the nearest centre. A tap
+    with another label than that, or without a place, belongs to its label alone.
+
+    Args:
+        labels: [n], indices of labels.
+        touched: [n, 2], the touch sensor's x, y in 0.1 mm, NaN where there is none.
+        places: where the labels are.
+        sd_mm: the density's standard deviation in mm.
+
+    Returns:
+        [n, labels] float32, rows adding up to 1, and the number of taps with another label than
+        their place's.
+    """
+    squares = places.squared_distances(seen_from_the_table(touched.astype(float)))
+    placed = ~np.isnan(squares[:, 0])
+    nearest = np.where(placed, np.nan_to_num(squares).argmin(axis=1), labels)
+    soft = placed & (nearest == labels)
+    shares = np.eye(len(places.labels))[labels]
+    near = np.exp((squares.min(axis=1, keepdims=True) - squares) / (2 * sd_mm**2))
+    shares[soft] = (near / near.sum(axis=1, keepdims=True))[soft]
+    return shares.astype(np.float32), int((nearest != labels).sum())
+
+
+class SoftLabelTrainer(Trainer):
+    """A Trainer whose batches may bring `targets`, [n, labels], to be learned for the labels."""
+
+    # The loss below is a mean over the batch at hand, as the labels' own.
+    loss_is_scaled_for_ga = False
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor | Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
+        """See `Trainer`."""
+        if TARGETS not in inputs:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        targets = inputs.pop(TARGETS)
+        del inputs["labels"]
+        outputs = model(**inputs)
+        smoothing = self.args.label_smoothing_factor
+        loss = cross_entropy(outputs.logits, targets, label_smoothing=smoothing)
+        return (loss, outputs) if return_outputs else loss
