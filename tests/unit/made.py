@@ -95,8 +95,12 @@ def dataset(
     labels: Sequence[str] = LABELS,
     seed: int = 0,
     inputs: np.ndarray | None = None,
+    placed: bool = True,
 ) -> Path:
-    """An encoded dataset of one participant, its taps dealt to the sessions in turn."""
+    """An encoded dataset of one participant, its taps dealt to the sessions in turn.
+
+    Unless `placed`, nobody knows where the touches were, as of ingested labels.
+    """
     label_ids = np.array(label_ids)
     if inputs is None:
         made = windows(
@@ -110,8 +114,10 @@ def dataset(
             "session": [sessions[row % len(sessions)] for row in range(count)],
             "recording": ["r1"] * count,
             "tap": pa.array(range(count), pa.int32()),
-            "x": pa.array(200.0 * label_ids, pa.float32()),
-            "y": pa.array(100.0 * label_ids, pa.float32()),
+            **{
+                name: pa.array(step * label_ids if placed else [None] * count, pa.float32())
+                for name, step in (("x", 200.0), ("y", 100.0))
+            },
         }
     )
     folder.mkdir(parents=True)
@@ -121,7 +127,11 @@ def dataset(
 
 
 def people(
-    root: Path, names: Sequence[str], taps: int = 48, rare: int | None = None
+    root: Path,
+    names: Sequence[str],
+    taps: int = 48,
+    rare: int | None = None,
+    placed: bool = True,
 ) -> dict[str, Path]:
     """A dataset for each name; with `rare`, that class has a quarter of the others' taps."""
     found = {}
@@ -130,7 +140,7 @@ def people(
         label_ids = rng.permutation(np.arange(taps) % len(LABELS))
         if rare is not None:
             label_ids = label_ids[(label_ids != rare) | (np.arange(taps) % 4 == 0)]
-        found[name] = dataset(root / name, name, label_ids)
+        found[name] = dataset(root / name, name, label_ids, placed=placed)
     return found
 
 

@@ -10,7 +10,7 @@ from tap2key.config import SHIPPED_KEYBOARD
 from tap2key.dataset import Rows, load_dataset_folder, load_fold, touched_at
 from tap2key.files import read_json
 from tap2key.keyboard import load_keyboard
-from tap2key.places import expected_places, places_of
+from tap2key.places import Softness, expected_places, places_of, seen_from_the_table
 from tap2key.predictor import load_predictor
 from tap2key.soft_labels import soft_labels
 from tap2key.temperature import divide_logits, fit_temperature
@@ -114,7 +114,7 @@ def test_the_loss_is_the_cross_entropy_of_the_shares(data, tmp_path, keyboard):
     told = dict(zip(history[0].split("\t"), history[1].split("\t"), strict=True))
     validation = load_fold(data[0], data[1])["validation"]
     found = load_predictor(model)[0].probabilities(Rows(validation).all())
-    logits = about["temperature"] * np.log(found)
+    logits = about["softness"]["temperature"] * np.log(found)
     places = places_of(load_keyboard(keyboard), LABELS)
     shares, _ = soft_labels(np.array(validation["label"]), touched_at(validation), places, 12)
     loss = -(shares * log_softmax(logits, axis=1)).sum(axis=1).mean()
@@ -170,14 +170,37 @@ def test_a_published_model_is_as_sure_as_its_validation_bears_out(data, tmp_path
     )
 
 
-def test_places_are_told_as_before_the_logits_were_divided():
+@pytest.mark.parametrize("sd_mm", [0, 9])
+def test_places_are_told_as_before_the_logits_were_divided(sd_mm):
     keyboard = load_keyboard(SHIPPED_KEYBOARD)
     places = places_of(keyboard, keyboard.labels)
     logits = np.random.default_rng(2).normal(0, 2, (50, len(places.labels)))
     np.testing.assert_allclose(
-        expected_places(softmax(logits / 0.3, axis=1), places, 0.3),
-        expected_places(softmax(logits, axis=1), places),
+        expected_places(softmax(logits / 0.3, axis=1), places, Softness(0.3, sd_mm)),
+        expected_places(softmax(logits, axis=1), places, Softness(1, sd_mm)),
     )
+
+
+def test_who_knows_the_soft_labels_knows_the_place():
+    """At the keyboard's edges too, where the mean of the keys' centres is drawn inwards."""
+    keyboard = load_keyboard(SHIPPED_KEYBOARD)
+    places = places_of(keyboard, keyboard.labels)
+    touched = keyboard.centres + np.random.default_rng(3).normal(0, 40, keyboard.centres.shape)
+    labels = keyboard.nearest(touched)
+    # Outside every key no place is told, and Enter's two centres cannot be told apart.
+    told = ~np.isin(labels, [keyboard.labels.index(label) for label in ("none", "|")])
+    shares, _ = soft_labels(labels, touched, places, 9)
+    found = expected_places(shares.astype(float), places, Softness(1, 9))
+    assert told.sum() > 25
+    np.testing.assert_allclose(found[told], seen_from_the_table(touched)[told], atol=0.01)
+
+
+def test_taps_without_a_place_teach_their_labels_alone(tmp_path, keyboard):
+    """As ingested labels do; a model of them tells places by its labels."""
+    datasets = people(tmp_path / "datasets", ["Ana", "Bo", "Chen"], taps=48, placed=False)
+    folder, training = fold(tmp_path / "fold", datasets, "Ana")
+    model = trained((folder, training), tmp_path, keyboard, **SOFT)
+    assert read_json(model / "tap2key.json")["softness"]["sd_mm"] == 0
 
 
 def test_evaluation_tells_places_by_the_models_own_temperature(data, tmp_path, keyboard):
@@ -189,8 +212,10 @@ def test_evaluation_tells_places_by_the_models_own_temperature(data, tmp_path, k
     about = read_json(model / "tap2key.json")
     tested = load_dataset_folder(data[2]["Ana"]).data
     found = load_predictor(model)[0].probabilities(Rows(tested).all())
-    logits = about["temperature"] * np.log(found)
-    expected = expected_places(softmax(logits, axis=1), places_of(load_keyboard(keyboard), LABELS))
+    assert about["softness"]["sd_mm"] == 12
+    logits = about["softness"]["temperature"] * np.log(found)
+    places = places_of(load_keyboard(keyboard), LABELS)
+    expected = expected_places(softmax(logits, axis=1), places, Softness(1, 12))
     # The sensor's x and y grow to the left and towards the user.
     errors = np.linalg.norm(expected + touched_at(tested) / 10, axis=1)
     metrics = read_json(tmp_path / "scores" / "metrics.json")

@@ -27,7 +27,7 @@ from tap2key.files import atomic_folder, read_json, write_json
 from tap2key.findings import write_findings
 from tap2key.keyboard import load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES, encoding_of
-from tap2key.places import Places, expected_places, location_scores, places_of
+from tap2key.places import Places, Softness, expected_places, location_scores, places_of
 from tap2key.predictions import Predictions, write_predictions
 from tap2key.predictor import Predictor, load_predictor
 from tap2key.provenance import write_provenance
@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> None:
     tested = open_tested(args.dataset, args.fold)
     check_fits(args.model, about, tested)
     places = places_of(load_keyboard(args.keyboard), tested.labels)
-    found = predictions_of(predictor, tested, places, about["temperature"])
+    found = predictions_of(predictor, tested, places, Softness(**about["softness"]))
     truth = found.truth
     result = {
         "participants": sorted(set(tested.data["participant"])),
@@ -133,12 +133,9 @@ def open_tested(folders: list[Path], fold: Path | None) -> EncodedDataset:
 
 
 def predictions_of(
-    predictor: Predictor, tested: EncodedDataset, places: Places, temperature: float
+    predictor: Predictor, tested: EncodedDataset, places: Places, softness: Softness
 ) -> Predictions:
-    """What a model says of every row, to the precision that is saved.
-
-    `temperature` is the model's own, see `expected_places`.
-    """
+    """What a model says of every row, to the precision that is saved."""
     columns = tested.data.with_format("numpy")
     probabilities = _as_saved(predictor.probabilities(Rows(tested.data).all()))
     return Predictions(
@@ -147,7 +144,7 @@ def predictions_of(
         np.array(columns["label"]),
         probabilities,
         touched_at(tested.data),
-        _as_saved(expected_places(probabilities, places, temperature)),
+        _as_saved(expected_places(probabilities, places, softness)),
     )
 
 

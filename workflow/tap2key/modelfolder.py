@@ -7,6 +7,7 @@ from typing import Any
 from tap2key.dataset import EncodedDataset
 from tap2key.errors import Tap2keyError
 from tap2key.files import read_json, write_json
+from tap2key.places import ONLY_LABELS, Softness
 from tap2key.provenance import package_versions
 from tap2key.represent import Encoding
 
@@ -33,12 +34,9 @@ def write_about(
     length: int,
     seed: int,
     validation: dict[str, Any],
-    temperature: float = 1.0,
+    softness: Softness = ONLY_LABELS,
 ) -> None:
-    """Write what evaluation and prediction need to know about a model into its folder.
-
-    `temperature` is what a network's logits were divided by after training.
-    """
+    """Write what evaluation and prediction need to know about a model into its folder."""
     write_json(
         folder / ABOUT_FILE,
         {
@@ -54,7 +52,7 @@ def write_about(
             "training_taps": fold["class_counts"]["train"],
             "seed": seed,
             "validation": validation,
-            "temperature": temperature,
+            "softness": asdict(softness),
             "validated_by": fold["validation_by"],
             "packages": package_versions(ABOUT_PACKAGES),
         },
@@ -67,8 +65,8 @@ def read_about(folder: Path, allow_other_version: bool = False) -> dict[str, Any
     Raises:
         Tap2keyError: not a model of this pipeline, or made with another major or minor version.
     """
-    # Models from before there was temperature scaling do not say.
-    about = {"temperature": 1.0, **read_json(folder / ABOUT_FILE)}
+    # Models from before there were soft labels do not say.
+    about = {"softness": {}, **read_json(folder / ABOUT_FILE)}
     package = DECISIVE_PACKAGE[about["kind"]]
     made, here = about["packages"][package], package_versions([package])[package]
     if made.split(".")[:2] != here.split(".")[:2] and not allow_other_version:

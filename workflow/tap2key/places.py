@@ -11,6 +11,10 @@ from tap2key.keyboard import MM_PER_UNIT, OUTSIDE, Keyboard
 FEWEST_TAPS_FOR_ELLIPSE = 3
 # A tap that is mostly held to be outside every key has no expected place among the keys.
 MOST_OUTSIDE = 0.5
+# What no key's logarithm is taken of, and a prior's weight beside a tap's.
+TINY, LEAST_WEIGHT = 1e-12, 1e-6
+# Which of a label's centres is nearest shows only with the place.
+ROUNDS_OF_FITTING = 3
 # Two rows or columns of keys.
 NEIGHBOURHOOD_MM = 40.0
 LOCATION = (
@@ -38,13 +42,18 @@ class Places:
         distances = np.linalg.norm(parts[:, None] - goal[None], axis=2)
         return parts[distances.min(axis=1).argmin()]
 
+    def nearest_parts(self, where: np.ndarray) -> np.ndarray:
+        """Each label's centre nearest to some places: [n, 2] in mm → [n, labels, 2]."""
+        nearest = np.empty((len(where), len(self.labels), 2))
+        for index, label in enumerate(self.labels):
+            parts = self.parts[label]
+            squares = ((where[:, None] - parts[None]) ** 2).sum(axis=-1)
+            nearest[:, index] = parts[squares.argmin(axis=1)]
+        return nearest
+
     def squared_distances(self, where: np.ndarray) -> np.ndarray:
         """From places to each label's nearest centre: [n, 2] in mm → [n, labels] in mm²."""
-        to_parts = (
-            ((where[:, None] - self.parts[label][None]) ** 2).sum(axis=-1).min(axis=1)
-            for label in self.labels
-        )
-        return np.stack(list(to_parts), axis=1)
+        return ((where[:, None] - self.nearest_parts(where)) ** 2).sum(axis=-1)
 
     @property
     def rows(self) -> list[int]:
@@ -79,31 +88,78 @@ def seen_from_the_table(units: np.ndarray) -> np.ndarray:
     return -units * MM_PER_UNIT
 
 
+@dataclass(frozen=True)
+class Softness:
+    """How a network came by its probabilities, as far as they tell of places.
+
+    `temperature` is what its logits were divided by to make it as sure as it is right; what is
+    surely one key's no longer tells where on the key, so places are told from before. `sd_mm` is
+    the standard deviation of the soft labels that it learned, 0 of labels alone.
+    """
+
+    temperature: float = 1.0
+    sd_mm: float = 0.0
+
+
+ONLY_LABELS = Softness()
+
+
 def expected_places(
-    probabilities: np.ndarray, places: Places, temperature: float = 1.0
+    probabilities: np.ndarray, places: Places, softness: Softness = ONLY_LABELS
 ) -> np.ndarray:
-    """The mean of the keys' centres, weighted by their probabilities: [n, labels] → [n, 2] in mm.
+    """Where taps are expected to have been, by how likely each key is: [n, labels] → [n, 2] in mm.
+
+    A soft label's logarithm falls with the squared distance to a key's centre, which but for a
+    term that all keys share is linear in the place; of a model that learned them this is the place
+    that fits best, keys weighted by their probabilities. Of any other model it is the mean of the
+    keys' centres so weighted.
 
     Only keys within `NEIGHBOURHOOD_MM` of the likeliest one count: the little that training
-    leaves to each far key would pull every place to the middle of the keyboard. `none` has no
-    place; NaN where it has most of the probability.
-
-    `temperature` is what the logits were divided by to make the probabilities as sure as they are
-    right. A place is told by how they were before: what is surely one key's no longer tells where
-    on the key.
+    leaves to each far key would pull every place to the middle of the keyboard. NaN where `none`
+    has most of the probability.
     """
-    if temperature != 1:
-        probabilities = probabilities**temperature
+    if softness.temperature != 1:
+        probabilities = probabilities**softness.temperature
         probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
     on_keys = ~np.isnan(places.centres[:, 0])
-    weights, centres = probabilities[:, on_keys], places.centres[on_keys]
-    distances = np.linalg.norm(centres[:, None] - centres[None], axis=2)
-    near = distances[weights.argmax(axis=1)] <= NEIGHBOURHOOD_MM
-    certain = weights.sum(axis=1, keepdims=True) >= 1 - MOST_OUTSIDE
-    weights = np.where(near, weights, 0)
-    with np.errstate(invalid="ignore"):
-        expected = weights @ centres / weights.sum(axis=1, keepdims=True)
-    return np.where(certain, expected, np.nan)
+    outside = probabilities[:, ~on_keys].sum(axis=1, keepdims=True) > MOST_OUTSIDE
+    likeliest = np.where(on_keys, probabilities, -1).argmax(axis=1)
+    start = places.centres[likeliest]
+    if softness.sd_mm:
+        found = start
+        for _ in range(ROUNDS_OF_FITTING):
+            centres = places.nearest_parts(found)
+            own = centres[np.arange(len(centres)), likeliest]
+            found = own + _best_fit(probabilities, centres - own[:, None], softness.sd_mm)
+    else:
+        centres = places.centres[on_keys]
+        weights = _near(centres - start[:, None]) * probabilities[:, on_keys]
+        with np.errstate(invalid="ignore"):
+            found = weights @ centres / weights.sum(axis=1, keepdims=True)
+    return np.where(outside, np.nan, found)
+
+
+def _near(offsets: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(offsets, axis=-1) <= NEIGHBOURHOOD_MM
+
+
+def _best_fit(probabilities: np.ndarray, centres: np.ndarray, sd_mm: float) -> np.ndarray:
+    """The place x for which log p = c·x/sd² − |c|²/(2 sd²) + a constant fits best: [n, 2].
+
+    Args:
+        probabilities: [n, labels].
+        centres: [n, labels, 2], from the likeliest key's centre on, in mm.
+        sd_mm: of the soft labels.
+    """
+    weights = _near(centres) * probabilities
+    centres = centres / sd_mm
+    left = np.log(np.maximum(probabilities, TINY)) + (centres**2).sum(axis=-1) / 2
+    terms = np.concatenate([centres, np.ones((*weights.shape, 1))], axis=-1)
+    weighted = terms * weights[:, :, None]
+    # A trace of a prior, for a key whose neighbours all lie in one direction.
+    normal = np.einsum("nki,nkj->nij", weighted, terms) + np.diag([LEAST_WEIGHT, LEAST_WEIGHT, 0])
+    right = np.einsum("nki,nk->ni", weighted, left)
+    return sd_mm * np.linalg.solve(normal, right[:, :, None])[:, :2, 0]
 
 
 @dataclass(frozen=True)
@@ -155,10 +211,10 @@ def location_scores(
     """How far expected places are from where the finger was, over the taps on a key.
 
     `location_error_…` is from the touch sensor's reading: where the finger truly came down, to the
-    sensor's own error. `centre_error_…` is from the true key's centre: it is 0 where the key is
-    certain and right, however far from the centre the finger was. `located` is the share of the
-    taps that have an expected place; the errors are of these, and where the sensor's reading is
-    needed of those that have one. None where there is none.
+    sensor's own error. `centre_error_…` is from the true key's centre, so that aiming beside it
+    counts, unless a model names keys so surely that it expects every tap at a centre. `located` is
+    the share of the taps that have an expected place; the errors are of these, and where the
+    sensor's reading is needed of those that have one. None where there is none.
 
     Args:
         truth: [taps], indices of labels.

@@ -37,7 +37,7 @@ from tap2key.keyboard import load_keyboard
 from tap2key.model import build_classifier, build_extractor
 from tap2key.modelfolder import ABOUT_PACKAGES, HEAD, write_about
 from tap2key.options import share_of_batch
-from tap2key.places import places_of
+from tap2key.places import Softness, places_of
 from tap2key.provenance import (
     code_hash,
     digest,
@@ -178,7 +178,9 @@ def train(
         write_history(temporary / "history.tsv", trainer.state.log_history)
         best = {"weighted_f1": trainer.state.best_metric, "step": trainer.state.best_global_step}
         write_about(
-            temporary, settings, fold.about, fold.first, fold.length, seed, best, temperature
+            temporary,
+            *(settings, fold.about, fold.first, fold.length, seed, best),
+            Softness(temperature, 0.0 if training.targets is None else sd_mm),
         )
         write_provenance(
             temporary,
@@ -194,12 +196,13 @@ def train(
 def taught(
     data: Dataset, sd_mm: float, labels: Sequence[str], args: argparse.Namespace
 ) -> np.ndarray | None:
-    """The soft labels of all rows; None where `sd_mm` is 0 and each row's label is all."""
-    if not sd_mm:
+    """The soft labels of all rows; None if none are asked for, or no row's touch has a place."""
+    touched = touched_at(data)
+    if not sd_mm or np.isnan(touched).all():
         return None
     places = places_of(load_keyboard(args.keyboard), labels)
     numbers = np.array(data.with_format("numpy")["label"])
-    shares, elsewhere = soft_labels(numbers, touched_at(data), places, sd_mm)
+    shares, elsewhere = soft_labels(numbers, touched, places, sd_mm)
     if elsewhere and PartialState().is_main_process:
         print(
             f"tap2key: warning: {args.fold}: {elsewhere} of {len(data)} rows have another label "
