@@ -10,9 +10,10 @@ from tap2key.config import SHIPPED_KEYBOARD
 from tap2key.dataset import Rows, load_dataset_folder, load_fold, touched_at
 from tap2key.files import read_json
 from tap2key.keyboard import load_keyboard
-from tap2key.places import Softness, expected_places, places_of, seen_from_the_table
+from tap2key.places import expected_places, places_of, seen_from_the_table
 from tap2key.predictor import load_predictor
 from tap2key.soft_labels import soft_labels
+from tap2key.softness import Softness
 from tap2key.temperature import divide_logits, fit_temperature
 
 # Where the toy's taps are, in the touch sensor's 0.1 mm; `|` has a second centre far off.
@@ -31,7 +32,7 @@ def test_shares_are_densities_of_the_touch_about_the_nearest_centres(keyboard):
     places = places_of(load_keyboard(keyboard), LABELS)
     touched = np.array([[30.0, 40.0], [400.0, 1900.0]])
     shares, elsewhere = soft_labels(np.array([0, 2]), touched, places, sd_mm=9)
-    assert elsewhere == 0
+    assert not elsewhere.any()
     # Distances in mm: 5 from a, 18.03 from b, 40.3 from |; 10 from the second centre of |.
     for row, tap in ((0, touched[0]), (1, touched[1])):
         centres = [(0, 0), (200, 100), ((400, 200), (400, 2000))[row]]
@@ -41,12 +42,17 @@ def test_shares_are_densities_of_the_touch_about_the_nearest_centres(keyboard):
 
 def test_the_own_key_has_the_largest_share_of_every_touch_on_the_keyboard():
     keyboard = load_keyboard(SHIPPED_KEYBOARD)
-    touched = np.random.default_rng(0).uniform((300, 600), (3200, 1700), (2000, 2))
+    # As the sensor reads them, in whole units; the last is as far from h as from j.
+    touched = np.random.default_rng(0).integers((300, 600), (3200, 1700), (20_000, 2))
+    touched = np.concatenate([touched, [[1610, 1124]]]).astype(float)
     labels = keyboard.nearest(touched)
     places = places_of(keyboard, keyboard.labels)
     shares, elsewhere = soft_labels(labels, touched, places, sd_mm=9)
-    assert elsewhere == 0
-    np.testing.assert_array_equal(shares.argmax(axis=1), labels)
+    assert not elsewhere.any()
+    own = shares[np.arange(len(labels)), labels]
+    np.testing.assert_allclose(own, shares.max(axis=1), rtol=1e-6)
+    halves = dict(zip(keyboard.labels, shares[-1], strict=True))
+    assert halves["h"] == pytest.approx(halves["j"]) and halves["h"] > 0.2
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
 
 
@@ -54,7 +60,7 @@ def test_a_tap_without_a_place_or_with_another_keys_belongs_to_its_label_alone(k
     places = places_of(load_keyboard(keyboard), LABELS)
     touched = np.array([[np.nan, np.nan], [0, 0], [190, 90]])
     shares, elsewhere = soft_labels(np.array([1, 2, 1]), touched, places, sd_mm=9)
-    assert elsewhere == 1
+    np.testing.assert_array_equal(elsewhere, [False, True, False])
     np.testing.assert_array_equal(shares[:2], [[0, 1, 0], [0, 0, 1]])
     assert 0.5 < shares[2, 1] < 1
 
@@ -137,9 +143,19 @@ def test_rows_with_another_label_than_their_place_are_told_of(data, tmp_path, ke
     arguments = training_arguments(data[0], data[1], tmp_path, **SOFT)
     result = run("train", *arguments, "--keyboard", keyboard)
     assert result.returncode == 0, result.stderr
-    rows = len(load_fold(data[0], data[1])["train"])
-    # Every third tap is one of b.
-    assert f"{rows // 3} of {rows} rows have another label" in result.stderr
+    about = read_json(data[0] / "fold.json")["class_counts"]
+    for side in ("training", "validation"):
+        taps = about[side.removesuffix("ing")]["b"]
+        assert f"{side}: {taps} taps have another label" in result.stderr
+
+
+def test_a_missing_keyboard_is_one_line(data, tmp_path):
+    arguments = training_arguments(data[0], data[1], tmp_path, **SOFT)
+    result = run("train", *arguments, "--keyboard", tmp_path / "none.csv")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("tap2key: error: ")
+    assert "none.csv: keyboard not readable" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_the_temperature_that_was_put_in_is_found():
@@ -175,6 +191,8 @@ def test_places_are_told_as_before_the_logits_were_divided(sd_mm):
     keyboard = load_keyboard(SHIPPED_KEYBOARD)
     places = places_of(keyboard, keyboard.labels)
     logits = np.random.default_rng(2).normal(0, 2, (50, len(places.labels)))
+    # Whether a tap is outside every key is told by how sure that is, not from before.
+    logits[:, places.labels.index("none")] = -9
     np.testing.assert_allclose(
         expected_places(softmax(logits / 0.3, axis=1), places, Softness(0.3, sd_mm)),
         expected_places(softmax(logits, axis=1), places, Softness(1, sd_mm)),
@@ -193,6 +211,27 @@ def test_who_knows_the_soft_labels_knows_the_place():
     found = expected_places(shares.astype(float), places, Softness(1, 9))
     assert told.sum() > 25
     np.testing.assert_allclose(found[told], seen_from_the_table(touched)[told], atol=0.01)
+
+
+def test_of_two_centres_neither_is_preferred():
+    """Which of them a tap was on is not told by how likely its key is."""
+    keyboard = load_keyboard(SHIPPED_KEYBOARD)
+    places = places_of(keyboard, keyboard.labels)
+    enter = places.labels.index("|")
+    touched = -10 * places.parts["|"]
+    shares, _ = soft_labels(np.array([enter, enter]), touched, places, 9)
+    found = expected_places(shares.astype(float), places, Softness(1, 9))
+    np.testing.assert_allclose(found.mean(axis=0), places.centres[enter], atol=2)
+
+
+def test_outside_every_key_no_place_is_told():
+    keyboard = load_keyboard(SHIPPED_KEYBOARD)
+    places = places_of(keyboard, keyboard.labels)
+    sure = np.zeros((2, len(places.labels)))
+    sure[0, places.labels.index("none")] = 1
+    sure[1, [places.labels.index("none"), places.labels.index("q")]] = 0.51, 0.49
+    for softness in (Softness(), Softness(0.2, 9)):
+        assert np.isnan(expected_places(sure, places, softness)).all()
 
 
 def test_taps_without_a_place_teach_their_labels_alone(tmp_path, keyboard):

@@ -30,7 +30,7 @@ LEAST_ERROR_MM = 3.0
 DEGREES_OF_FREEDOM = 4.0
 FITTING_ROUNDS = 10
 LEAST_PLACE_SCORE = -20.0
-# Probabilities below this are alike: training leaves some to every key.
+# Probabilities below this are alike: how unlikely a far key is says nothing.
 FLOOR = 0.02
 PROTOTYPE_WEIGHT = 0.5
 WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
@@ -161,7 +161,7 @@ class Shift:
         """
         self.places = places
         self.middle = np.nanmean(places.centres, axis=0)
-        goals = np.stack([self._nearest(place, key) for place, key in zip(seen, keys, strict=True)])
+        goals = places.nearest_parts(seen)[np.arange(len(keys)), keys]
         terms, errors = self._terms(seen), goals - seen
         prior = np.diag(1 / np.array([SHIFT_MM, CHANGE_MM, CHANGE_MM]) ** 2)
         weights, variance = np.ones(len(seen)), AIM_MM**2 + LEAST_ERROR_MM**2
@@ -184,10 +184,6 @@ class Shift:
 
     def _terms(self, seen: np.ndarray) -> np.ndarray:
         return np.column_stack([np.ones(len(seen)), (seen - self.middle) / OVER_MM])
-
-    def _nearest(self, place: np.ndarray, key: int) -> np.ndarray:
-        parts = self.places.parts[self.places.labels[key]]
-        return parts[((parts - place) ** 2).sum(axis=1).argmin()]
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,12 @@ from tap2key.files import atomic_folder, read_json, write_json
 from tap2key.findings import write_findings
 from tap2key.keyboard import load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES, encoding_of
-from tap2key.places import Places, Softness, expected_places, location_scores, places_of
+from tap2key.places import Places, expected_places, location_scores, places_of
 from tap2key.predictions import Predictions, write_predictions
 from tap2key.predictor import Predictor, load_predictor
 from tap2key.provenance import write_provenance
 from tap2key.scores import scores
+from tap2key.softness import Softness
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

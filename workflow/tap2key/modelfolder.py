@@ -7,9 +7,9 @@ from typing import Any
 from tap2key.dataset import EncodedDataset
 from tap2key.errors import Tap2keyError
 from tap2key.files import read_json, write_json
-from tap2key.places import ONLY_LABELS, Softness
 from tap2key.provenance import package_versions
 from tap2key.represent import Encoding
+from tap2key.softness import ONLY_LABELS, Softness
 
 ABOUT_FILE = "tap2key.json"
 FOREST_FILE = "forest.skops"

@@ -7,12 +7,15 @@ import numpy as np
 
 from tap2key.errors import Tap2keyError
 from tap2key.keyboard import MM_PER_UNIT, OUTSIDE, Keyboard
+from tap2key.softness import ONLY_LABELS, Softness
 
 FEWEST_TAPS_FOR_ELLIPSE = 3
 # A tap that is mostly held to be outside every key has no expected place among the keys.
 MOST_OUTSIDE = 0.5
-# What no key's logarithm is taken of, and a prior's weight beside a tap's.
-TINY, LEAST_WEIGHT = 1e-12, 1e-6
+# Keeps the logarithm of a key that is ruled out finite; it hardly counts.
+LEAST_PROBABILITY = 1e-12
+# Beside a tap's own, which is 1.
+PRIOR_WEIGHT = 1e-6
 # Which of a label's centres is nearest shows only with the place.
 ROUNDS_OF_FITTING = 3
 # Two rows or columns of keys.
@@ -88,22 +91,6 @@ def seen_from_the_table(units: np.ndarray) -> np.ndarray:
     return -units * MM_PER_UNIT
 
 
-@dataclass(frozen=True)
-class Softness:
-    """How a network came by its probabilities, as far as they tell of places.
-
-    `temperature` is what its logits were divided by to make it as sure as it is right; what is
-    surely one key's no longer tells where on the key, so places are told from before. `sd_mm` is
-    the standard deviation of the soft labels that it learned, 0 of labels alone.
-    """
-
-    temperature: float = 1.0
-    sd_mm: float = 0.0
-
-
-ONLY_LABELS = Softness()
-
-
 def expected_places(
     probabilities: np.ndarray, places: Places, softness: Softness = ONLY_LABELS
 ) -> np.ndarray:
@@ -112,54 +99,58 @@ def expected_places(
     A soft label's logarithm falls with the squared distance to a key's centre, which but for a
     term that all keys share is linear in the place; of a model that learned them this is the place
     that fits best, keys weighted by their probabilities. Of any other model it is the mean of the
-    keys' centres so weighted.
+    keys' centres so weighted. Which of its several centres a key was touched on is not told.
 
     Only keys within `NEIGHBOURHOOD_MM` of the likeliest one count: the little that training
     leaves to each far key would pull every place to the middle of the keyboard. NaN where `none`
     has most of the probability.
     """
-    if softness.temperature != 1:
-        probabilities = probabilities**softness.temperature
-        probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
     on_keys = ~np.isnan(places.centres[:, 0])
-    outside = probabilities[:, ~on_keys].sum(axis=1, keepdims=True) > MOST_OUTSIDE
-    likeliest = np.where(on_keys, probabilities, -1).argmax(axis=1)
+    inside = probabilities[:, ~on_keys].sum(axis=1) <= MOST_OUTSIDE
+    found = np.full((len(probabilities), 2), np.nan)
+    powers = probabilities[inside] ** softness.temperature
+    shares = powers / powers.sum(axis=1, keepdims=True)
+    likeliest = np.where(on_keys, shares, -1).argmax(axis=1)
     start = places.centres[likeliest]
     if softness.sd_mm:
-        found = start
-        for _ in range(ROUNDS_OF_FITTING):
-            centres = places.nearest_parts(found)
-            own = centres[np.arange(len(centres)), likeliest]
-            found = own + _best_fit(probabilities, centres - own[:, None], softness.sd_mm)
+        found[inside] = _best_fit(shares, likeliest, places, softness.sd_mm)
     else:
         centres = places.centres[on_keys]
-        weights = _near(centres - start[:, None]) * probabilities[:, on_keys]
-        with np.errstate(invalid="ignore"):
-            found = weights @ centres / weights.sum(axis=1, keepdims=True)
-    return np.where(outside, np.nan, found)
+        weights = _near(centres - start[:, None]) * shares[:, on_keys]
+        found[inside] = weights @ centres / weights.sum(axis=1, keepdims=True)
+    return found
 
 
 def _near(offsets: np.ndarray) -> np.ndarray:
     return np.linalg.norm(offsets, axis=-1) <= NEIGHBOURHOOD_MM
 
 
-def _best_fit(probabilities: np.ndarray, centres: np.ndarray, sd_mm: float) -> np.ndarray:
-    """The place x for which log p = c·x/sd² − |c|²/(2 sd²) + a constant fits best: [n, 2].
+def _best_fit(
+    probabilities: np.ndarray, likeliest: np.ndarray, places: Places, sd_mm: float
+) -> np.ndarray:
+    """The place x for which log p = c·x/sd² − |c|²/(2 sd²) + a constant fits best: [n, 2] in mm.
 
     Args:
         probabilities: [n, labels].
-        centres: [n, labels, 2], from the likeliest key's centre on, in mm.
+        likeliest: [n], the likeliest key, from whose middle c and x are measured.
+        places: where the labels are; c is a label's centre nearest to x. Which of its own centres
+            a tap was on the likeliest key cannot tell, so that its middle counts.
         sd_mm: of the soft labels.
     """
-    weights = _near(centres) * probabilities
-    centres = centres / sd_mm
-    left = np.log(np.maximum(probabilities, TINY)) + (centres**2).sum(axis=-1) / 2
-    terms = np.concatenate([centres, np.ones((*weights.shape, 1))], axis=-1)
-    weighted = terms * weights[:, :, None]
-    # A trace of a prior, for a key whose neighbours all lie in one direction.
-    normal = np.einsum("nki,nkj->nij", weighted, terms) + np.diag([LEAST_WEIGHT, LEAST_WEIGHT, 0])
-    right = np.einsum("nki,nk->ni", weighted, left)
-    return sd_mm * np.linalg.solve(normal, right[:, :, None])[:, :2, 0]
+    rows, middles = np.arange(len(likeliest)), places.centres[likeliest]
+    logs, found = np.log(np.maximum(probabilities, LEAST_PROBABILITY)), middles
+    for _ in range(ROUNDS_OF_FITTING):
+        centres = places.nearest_parts(found) - middles[:, None]
+        centres[rows, likeliest] = 0
+        weights = _near(centres) * probabilities
+        terms = np.concatenate([centres / sd_mm, np.ones((*weights.shape, 1))], axis=-1)
+        weighted = terms * weights[:, :, None]
+        # A trace of a prior, for a key whose neighbours all lie in one direction.
+        prior = np.diag([PRIOR_WEIGHT, PRIOR_WEIGHT, 0])
+        left = np.einsum("nki,nkj->nij", weighted, terms) + prior
+        right = np.einsum("nki,nk->ni", weighted, logs + ((centres / sd_mm) ** 2).sum(-1) / 2)
+        found = middles + sd_mm * np.linalg.solve(left, right[:, :, None])[:, :2, 0]
+    return found
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,13 @@ from transformers import Trainer
 from tap2key.inputs import TARGETS
 from tap2key.places import Places, seen_from_the_table
 
+# Touches as far from one key as from another are told apart by rounding alone.
+TIE_MM2 = 1e-6
+
 
 def soft_labels(
     labels: np.ndarray, touched: np.ndarray, places: Places, sd_mm: float
-) -> tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Each key's share of each tap: a normal density of the touch about the key's nearest centre.
 
     The tap's own key has the largest share, since labels are those of the nearest centre. A tap
@@ -33,17 +36,16 @@ def soft_labels(
         sd_mm: the density's standard deviation in mm.
 
     Returns:
-        [n, labels] float32, rows adding up to 1, and the number of taps with another label than
-        their place's.
+        [n, labels] float32, rows adding up to 1, and [n], which taps have another label than their
+        place's.
     """
     squares = places.squared_distances(seen_from_the_table(touched.astype(float)))
-    placed = ~np.isnan(squares[:, 0])
-    nearest = np.where(placed, np.nan_to_num(squares).argmin(axis=1), labels)
-    soft = placed & (nearest == labels)
+    placed, nearest = ~np.isnan(squares[:, 0]), squares.min(axis=1)
+    soft = placed & (squares[np.arange(len(labels)), labels] <= nearest + TIE_MM2)
     shares = np.eye(len(places.labels))[labels]
-    near = np.exp((squares.min(axis=1, keepdims=True) - squares) / (2 * sd_mm**2))
+    near = np.exp((nearest[:, None] - squares) / (2 * sd_mm**2))
     shares[soft] = (near / near.sum(axis=1, keepdims=True))[soft]
-    return shares.astype(np.float32), int((nearest != labels).sum())
+    return shares.astype(np.float32), placed & ~soft
 
 
 class SoftLabelTrainer(Trainer):

@@ -4,7 +4,6 @@ import argparse
 import csv
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -28,7 +27,7 @@ from tap2key.augment import Augmentation
 from tap2key.checkpoints import last_complete_checkpoint, mark_complete, only_whole_checkpoints
 from tap2key.config import SHIPPED_KEYBOARD, merge
 from tap2key.cut import cut_of
-from tap2key.dataset import FOLD_FILE, touched_at
+from tap2key.dataset import FOLD_FILE, identities, touched_at
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder, room_at
 from tap2key.fitting import Fold, add_fitting_arguments, open_fold, read_settings
@@ -37,7 +36,7 @@ from tap2key.keyboard import load_keyboard
 from tap2key.model import build_classifier, build_extractor
 from tap2key.modelfolder import ABOUT_PACKAGES, HEAD, write_about
 from tap2key.options import share_of_batch
-from tap2key.places import Softness, places_of
+from tap2key.places import Places, places_of
 from tap2key.provenance import (
     code_hash,
     digest,
@@ -46,6 +45,7 @@ from tap2key.provenance import (
     write_provenance,
 )
 from tap2key.soft_labels import SoftLabelTrainer, soft_labels
+from tap2key.softness import Softness
 from tap2key.staging import staged
 from tap2key.temperature import divide_logits, fit_temperature
 from tap2key.together import Interruption, check_equal_weights, sole_writer, told_by_first
@@ -93,6 +93,9 @@ def main(args: argparse.Namespace) -> None:
         )
     if args.gpu and not torch.cuda.is_available():
         raise Tap2keyError("--gpu: this machine has no GPU; check the profile's GPU resources")
+    places = None
+    if settings["training"]["soft_label_sd_mm"]:
+        places = places_of(load_keyboard(args.keyboard), fold.first.labels)
     identity = {
         "settings": settings,
         "seed": args.seed,
@@ -108,7 +111,7 @@ def main(args: argparse.Namespace) -> None:
     if state.is_main_process:
         print(f"processes that train together: {state.num_processes}", file=sys.stderr, flush=True)
     with sole_writer(run, SECONDS_TO_WAIT_FOR_LOCK), only_whole_checkpoints(run):
-        train(fold, settings, run, args)
+        train(fold, settings, run, args, places)
 
 
 def read_beside(settings: dict[str, Any], args: argparse.Namespace) -> list[Path]:
@@ -119,9 +122,16 @@ def read_beside(settings: dict[str, Any], args: argparse.Namespace) -> list[Path
 
 
 def train(
-    fold: Fold, settings: dict[str, Any], checkpoints: Path, args: argparse.Namespace
+    fold: Fold,
+    settings: dict[str, Any],
+    checkpoints: Path,
+    args: argparse.Namespace,
+    places: Places | None,
 ) -> None:
-    """Train one model and publish it at `args.output`; checkpoints go when it is there."""
+    """Train one model and publish it at `args.output`; checkpoints go when it is there.
+
+    `places`, where the keys are, is None where labels alone are learned.
+    """
     seed, output = args.seed, args.output
     set_seed(seed)
     encoding, labels = fold.first.encoding, fold.first.labels
@@ -134,10 +144,10 @@ def train(
     rows = in_whole_batches(fold.data["train"], settings["training"]["batch_size"])
     sd_mm = settings["training"]["soft_label_sd_mm"]
     training, validation = (
-        Inputs(data, encoding, cut, extractor, changes, seed, taught(data, sd_mm, labels, args))
-        for data, changes in (
-            (rows, augmentation if augmentation != Augmentation() else None),
-            (fold.data["validation"], None),
+        Inputs(data, encoding, cut, extractor, changes, seed, taught(data, sd_mm, places, side))
+        for side, data, changes in (
+            ("training", rows, augmentation if augmentation != Augmentation() else None),
+            ("validation", fold.data["validation"], None),
         )
     )
     arguments = training_arguments(
@@ -193,20 +203,18 @@ def train(
     print(f"{output}: best validation weighted F1 {trainer.state.best_metric:.3f}", file=sys.stderr)
 
 
-def taught(
-    data: Dataset, sd_mm: float, labels: Sequence[str], args: argparse.Namespace
-) -> np.ndarray | None:
-    """The soft labels of all rows; None if none are asked for, or no row's touch has a place."""
+def taught(data: Dataset, sd_mm: float, places: Places | None, side: str) -> np.ndarray | None:
+    """The soft labels of a side's rows; None without places, or if no row's touch has one."""
     touched = touched_at(data)
-    if not sd_mm or np.isnan(touched).all():
+    if places is None or np.isnan(touched).all():
         return None
-    places = places_of(load_keyboard(args.keyboard), labels)
-    numbers = np.array(data.with_format("numpy")["label"])
-    shares, elsewhere = soft_labels(numbers, touched, places, sd_mm)
-    if elsewhere and PartialState().is_main_process:
+    labels = np.array(data.with_format("numpy")["label"])
+    shares, elsewhere = soft_labels(labels, touched, places, sd_mm)
+    if elsewhere.any() and PartialState().is_main_process:
+        taps = len({key for key, other in zip(identities(data), elsewhere, strict=True) if other})
         print(
-            f"tap2key: warning: {args.fold}: {elsewhere} of {len(data)} rows have another label "
-            f"than {args.keyboard} gives their touch; they teach their label alone",
+            f"tap2key: warning: {side}: {taps} taps have another label than --keyboard gives their "
+            "touch; they teach their label alone",
             file=sys.stderr,
         )
     return shares

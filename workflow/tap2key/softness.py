@@ -1,0 +1,19 @@
+"""How a model came by its probabilities, as far as they tell where on a key a tap was."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Softness:
+    """What made a network's probabilities as broad or narrow as they are.
+
+    `temperature` is what its logits were divided by to make it as sure as it is right; what is
+    surely one key's no longer tells where on the key, so places are told from before. `sd_mm` is
+    the standard deviation of the soft labels that it learned, 0 of labels alone.
+    """
+
+    temperature: float = 1.0
+    sd_mm: float = 0.0
+
+
+ONLY_LABELS = Softness()
