@@ -50,6 +50,8 @@ SETTINGS = {
         "adam_beta2": 0.98,
     },
 }
+# Where `dataset` puts its touches, in the touch sensor's 0.1 mm; `|` has a second centre far off.
+CENTRES = "label,x,y\na,0,0\nb,200,100\n|,400,200\n|,400,2000\n"
 
 
 def session(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from made import LABELS, SETTINGS, fold, people, run, stage, training_arguments
+from made import CENTRES, LABELS, SETTINGS, fold, people, run, stage, training_arguments
 from safetensors.numpy import load_file
 from scipy.special import log_softmax, softmax
 from scipy.stats import norm
@@ -16,8 +16,6 @@ from tap2key.soft_labels import soft_labels
 from tap2key.softness import Softness
 from tap2key.temperature import divide_logits, fit_temperature
 
-# Where the toy's taps are, in the touch sensor's 0.1 mm; `|` has a second centre far off.
-CENTRES = "label,x,y\na,0,0\nb,200,100\n|,400,200\n|,400,2000\n"
 SOFT = {"training": {**SETTINGS["training"], "epochs": 2, "soft_label_sd_mm": 12}}
 
 
@@ -91,25 +89,6 @@ def test_hardly_spread_they_are_the_labels(data, tmp_path, keyboard):
     assert one.keys() == other.keys()
     for name in one:
         np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=1e-5, err_msg=name)
-
-
-def test_what_is_learned_does_not_depend_on_accumulation(data, tmp_path, keyboard):
-    """The loss of soft labels is a mean over the whole batch, however it is split."""
-    model = {**SETTINGS["model"], "shape": {**SETTINGS["model"]["shape"], **WITHOUT_DROPOUT}}
-    found = []
-    for batch, accumulation in ((16, 1), (8, 2), (4, 4)):
-        training = {**SOFT["training"], "batch_size": batch, "accumulation": accumulation}
-        root = tmp_path / f"{accumulation}"
-        found.append(weights(trained(data, root, keyboard, training=training, model=model)))
-    for other in found[1:]:
-        for name in other:
-            np.testing.assert_allclose(found[0][name], other[name], rtol=1e-3, atol=1e-5)
-
-
-WITHOUT_DROPOUT = {
-    f"{part}_dropout": 0.0
-    for part in ("hidden", "attention", "activation", "feat_proj", "final", "feat_quantizer")
-}
 
 
 def test_the_loss_is_the_cross_entropy_of_the_shares(data, tmp_path, keyboard):
