@@ -27,9 +27,9 @@ rule train:
     input:
         fold=rules.fold.output,
         datasets=lambda w: PLAN.training_datasets(w.experiment, w.fold),
+        keyboard=PLAN.keyboard,
         pretrained=lambda w: PLAN.pretrained(w.experiment),
         checkpoint=lambda w: PLAN.checkpoint_files(w.experiment),
-        keyboard=PLAN.keyboard,
     output:
         directory(f"{RESULTS}/models/{{experiment}}/{{fold}}/seed-{{seed}}"),
     log:
