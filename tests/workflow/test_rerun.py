@@ -85,7 +85,7 @@ def test_a_line_of_represent_reruns_from_encode(finished):
 
 
 def test_a_setting_reruns_what_depends_on_it(finished):
-    with edited(finished / "small.yaml", "epochs: 6", "epochs: 7"):
+    with edited(finished / "small.yaml", "epochs: 12", "epochs: 13"):
         jobs = planned(finished)
     assert set(jobs) == {
         *("train", "evaluate", "calibrate", "calibration_curve", "summarize", "compare"),
