@@ -57,7 +57,8 @@ rule train:
         " python -m tap2key launch {params.launch} --threads {threads} -- --fold {input.fold:q}"
         " --datasets {input.datasets:q} --settings {params.settings:q} --seed {wildcards.seed}"
         " --checkpoints {params.checkpoints:q} --output {output:q}"
-        " --keyboard {input.keyboard:q} --pretrained {input.pretrained:q} --stage-to {params.stage_to:q} > {log:q} 2>&1"
+        " --keyboard {input.keyboard:q} --pretrained {input.pretrained:q}"
+        " --stage-to {params.stage_to:q} > {log:q} 2>&1"
 
 
 rule baseline:

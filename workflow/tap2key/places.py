@@ -111,12 +111,11 @@ def expected_places(
     powers = probabilities[inside] ** softness.temperature
     shares = powers / powers.sum(axis=1, keepdims=True)
     likeliest = np.where(on_keys, shares, -1).argmax(axis=1)
-    start = places.centres[likeliest]
     if softness.sd_mm:
         found[inside] = _best_fit(shares, likeliest, places, softness.sd_mm)
     else:
         centres = places.centres[on_keys]
-        weights = _near(centres - start[:, None]) * shares[:, on_keys]
+        weights = _near(centres - places.centres[likeliest][:, None]) * shares[:, on_keys]
         found[inside] = weights @ centres / weights.sum(axis=1, keepdims=True)
     return found
 

@@ -144,7 +144,15 @@ def train(
     rows = in_whole_batches(fold.data["train"], settings["training"]["batch_size"])
     sd_mm = settings["training"]["soft_label_sd_mm"]
     training, validation = (
-        Inputs(data, encoding, cut, extractor, changes, seed, taught(data, sd_mm, places, side))
+        Inputs(
+            data,
+            encoding,
+            cut,
+            extractor,
+            changes,
+            seed,
+            taught(data, sd_mm, places, f"{fold.folder}, {side}"),
+        )
         for side, data, changes in (
             ("training", rows, augmentation if augmentation != Augmentation() else None),
             ("validation", fold.data["validation"], None),
@@ -205,8 +213,10 @@ def train(
 
 def taught(data: Dataset, sd_mm: float, places: Places | None, side: str) -> np.ndarray | None:
     """The soft labels of a side's rows; None without places, or if no row's touch has one."""
+    if places is None:
+        return None
     touched = touched_at(data)
-    if places is None or np.isnan(touched).all():
+    if np.isnan(touched).all():
         return None
     labels = np.array(data.with_format("numpy")["label"])
     shares, elsewhere = soft_labels(labels, touched, places, sd_mm)
@@ -214,7 +224,7 @@ def taught(data: Dataset, sd_mm: float, places: Places | None, side: str) -> np.
         taps = len({key for key, other in zip(identities(data), elsewhere, strict=True) if other})
         print(
             f"tap2key: warning: {side}: {taps} taps have another label than --keyboard gives their "
-            "touch; they teach their label alone",
+            "touch and teach it alone; give the key centres that they were labelled with",
             file=sys.stderr,
         )
     return shares
