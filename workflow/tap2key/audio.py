@@ -28,7 +28,8 @@ BLOCK = 1 << 16
 class AudioFile:
     """One 8-channel wav, seen as float32 at 96 kHz with full scale 1.0.
 
-    `sample_rate` is the file's own; `frames` and `duration_s` count at 96 kHz.
+    `sample_rate` is the file's own; `frames` and `duration_s` count at 96 kHz. `warnings` says in
+    words what is odd about a file that can be used all the same.
 
     Raises:
         Tap2keyError: the file is missing, empty, truncated, unreadable or has the wrong number of
@@ -38,6 +39,7 @@ class AudioFile:
     def __init__(self, path: str | Path) -> None:
         """Check the file's header; nothing stays open."""
         self.path = Path(path)
+        self.warnings: tuple[str, ...] = ()
         with self._open() as file:
             if file.channels != CHANNELS:
                 raise self._error(

@@ -120,6 +120,11 @@ def write_tsv(
             writer.writerow(["" if row.get(c) is None else row[c] for c in columns])
 
 
+def joined_warnings(warnings: Iterable[str]) -> str:
+    """Warnings as the cell `warnings` of recordings.tsv holds them; empty without any."""
+    return "; ".join(warnings)
+
+
 def read_tsv(path: str | Path, required: Sequence[str] = ()) -> list[dict[str, str]]:
     """Read tab-separated text with a header into one dict per row.
 

@@ -24,6 +24,7 @@ AUDIT_COLUMNS = (
     *("participant", "session", "recording", "status", "duration_s", "latency_s", "drift_ppm"),
     *COUNTED,
     *("residual_median_ms", "residual_p95_ms", "jitter_ms", "boundary_share"),
+    "warnings",
 )
 
 

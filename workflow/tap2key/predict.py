@@ -14,7 +14,7 @@ from tap2key.audio import SAMPLE_RATE, WINDOW, WINDOW_BEFORE, AudioFile
 from tap2key.detect import find_taps
 from tap2key.ensemble import Ensemble
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, write_tsv
+from tap2key.files import atomic_folder, joined_warnings, write_tsv
 from tap2key.keyboard import load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES
 from tap2key.progress import progress
@@ -25,7 +25,7 @@ from tap2key.unlabelled import Unlabelled, unlabelled_recordings
 WINDOWS_AT_ONCE = 64
 MARK_BELOW = 0.5
 RECORDINGS_NAME = "recordings.tsv"
-RECORDING_COLUMNS = ("recording", "path", "status", "reason", "duration_s", "taps")
+RECORDING_COLUMNS = ("recording", "path", "status", "reason", "warnings", "duration_s", "taps")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +78,7 @@ def main(args: argparse.Namespace) -> None:
         for recording in progress(recordings, "recordings"):
             audits.append({"recording": recording.name, "path": recording.path, "status": "ok"})
             try:
-                table, duration_s = named_recording(recording, ensemble, args.peak_height)
+                table, audio = named_recording(recording, ensemble, args.peak_height)
             except Tap2keyError as error:
                 if recording.chosen:
                     raise
@@ -86,8 +86,11 @@ def main(args: argparse.Namespace) -> None:
                 print(f"left out: {error}", file=sys.stderr)
                 continue
             named = named_taps(table)
-            write_tracks(temporary, recording.name, named, duration_s)
-            audits[-1] |= {"taps": len(named), "duration_s": round(duration_s, 6)}
+            write_tracks(temporary, recording.name, named, audio.duration_s)
+            audits[-1] |= {"taps": len(named), "duration_s": round(audio.duration_s, 6)}
+            if audio.warnings:
+                audits[-1]["warnings"] = joined_warnings(audio.warnings)
+                print(f"warning: {recording.path}: {audits[-1]['warnings']}", file=sys.stderr)
             texts.append((recording.name, transcript(named, args.mark_below)))
             tables.append(table)
         if not tables:
@@ -113,8 +116,8 @@ def main(args: argparse.Namespace) -> None:
 
 def named_recording(
     recording: Unlabelled, ensemble: Ensemble, peak_height: float | None
-) -> tuple[pa.Table, float]:
-    """The taps of a recording as `as_table` gives them, and its duration in seconds.
+) -> tuple[pa.Table, AudioFile]:
+    """The taps of a recording as `as_table` gives them, and what was read.
 
     Raises:
         Tap2keyError: the recording cannot be read, or does not fit the models.
@@ -122,7 +125,7 @@ def named_recording(
     audio = AudioFile(recording.path)
     check_rate(audio, ensemble.highest_rate)
     named = name_taps(audio, ensemble, peak_height)
-    return as_table(recording.name, *named, ensemble.labels), audio.duration_s
+    return as_table(recording.name, *named, ensemble.labels), audio
 
 
 def write_tracks(folder: Path, name: str, taps: Sequence[NamedTap], duration_s: float) -> None:

@@ -15,7 +15,7 @@ from tap2key.chosen import add_choice, chosen_recordings
 from tap2key.clock import Clock, estimate_clock, pinned_clock
 from tap2key.detect import find_taps
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_file, write_tsv
+from tap2key.files import atomic_file, joined_warnings, write_tsv
 from tap2key.keyboard import OUTSIDE, Keyboard, load_keyboard
 from tap2key.label import audit_numbers, labelled_rows
 from tap2key.match import match_in_order
@@ -33,6 +33,7 @@ RECORDING_COLUMNS = (
     "recording",
     "status",
     "reason",
+    "warnings",
     "duration_s",
     "sample_rate",
     "latency_s",
@@ -121,6 +122,7 @@ def _segment(
     recording, audit = result.recording, result.audit
     audio = AudioFile(recording.path)
     audit |= {"duration_s": round(audio.duration_s, 6), "sample_rate": audio.sample_rate}
+    audit["warnings"] = joined_warnings(audio.warnings)
     if isinstance(touches, Tap2keyError):
         raise touches
     taps = find_taps(audio, settings.peak_height)
@@ -202,6 +204,9 @@ def segment_session(
             audits.append(segmented.audit)
             if segmented.audit["status"] != "ok":
                 print(f"left out: {segmented.audit['reason']}", file=sys.stderr)
+            if segmented.audit.get("warnings"):
+                warned = f"{segmented.recording.path}: {segmented.audit['warnings']}"
+                print(f"warning: {warned}", file=sys.stderr)
         windows_hash = writer.finish()
     write_taps(output / TAPS_NAME, rows, windows_hash, keyboard.labels)
     write_tsv(output / RECORDINGS_NAME, audits, RECORDING_COLUMNS)
