@@ -28,6 +28,7 @@ anchors: $(INSTALLED)
 
 segmentation-accuracy: $(INSTALLED)
 	python tests/benchmark/labels.py --output results/segmentation
+	python tests/benchmark/clock_steps.py --output results/segmentation
 
 fuzz: $(INSTALLED)
 	python tests/benchmark/fuzz_readers.py

@@ -30,14 +30,13 @@ import psutil
 import soundfile
 
 from tap2key.audio import SAMPLE_RATE, AudioFile
-from tap2key.clock import estimate_clock, pinned_clock
 from tap2key.detect import Taps, find_taps
 from tap2key.errors import Tap2keyError
 from tap2key.keyboard import load_keyboard
-from tap2key.label import labelled_rows
-from tap2key.match import match_in_order
+from tap2key.label import labelled_rows, paired
 from tap2key.segment import KEYBOARD
 from tap2key.study import Recording
+from tap2key.timing import find_clock
 from tap2key.touches import read_touches
 
 START = datetime(2023, 1, 27, 23, 59, 50)
@@ -177,14 +176,15 @@ def check_log(path: Path) -> None:
     assert got == wanted, f"touches differ from the file's lines: {got ^ wanted}"
     assert (np.diff(touches.times) >= np.timedelta64(0)).all()
     tap_s, touch_s = tap_times_s(), touches.seconds_since(START)
-    clock, reason = estimate_clock(tap_s, touch_s, DURATION_S)
-    if clock is None:
+    pieces, reason = find_clock(tap_s, touch_s, DURATION_S, None)
+    if not pieces:
         assert reason, "refused without a reason"
-        clock = pinned_clock(LATENCY_S, tap_s, touch_s, DURATION_S)
-    else:
-        assert abs(clock.latency_s - LATENCY_S) < 0.03, "shifted"
-    expected_s = clock.expected_touch_s(tap_s)
-    matched = match_in_order(expected_s, touch_s, clock.reach_s(0.1))
+        pieces, reason = find_clock(tap_s, touch_s, DURATION_S, LATENCY_S)
+    if not pieces:
+        raise Tap2keyError(f"{path}: {reason}")
+    for piece in pieces:
+        assert abs(piece.clock.latency_s - LATENCY_S) < 0.03, "shifted"
+    matched, expected_s, _ = paired(pieces, tap_s, touch_s, touches.run, DURATION_S, 0.1)
     loud = np.full(len(tap_s), 0.1)
     taps = Taps((tap_s * SAMPLE_RATE).astype(np.int64), loud, loud / 10)
     recording = Recording("p", "s", "r", path, START, None, (path,))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tap2key.clock import Clock, estimate_clock, pinned_clock
+from tap2key.clock import Clock, clock_near, estimate_clock
 
 
 def heard_and_touched(rng, count, rhythm="human", drift=None):
@@ -51,21 +51,28 @@ def test_drift_of_half_an_hour_is_found():
 
 
 @pytest.mark.parametrize("wrong_by", [0, 0.02])
-def test_a_pinned_latency_is_kept_and_the_drift_still_found(wrong_by):
+def test_the_clock_near_a_given_latency_is_found(wrong_by):
     taps, touches, duration, latency, drift = heard_and_touched(
         np.random.default_rng(1), 5000, drift=80e-6
     )
-    clock = pinned_clock(latency + wrong_by, taps, touches, duration)
-    assert clock.latency_s == latency + wrong_by
+    clock, _ = clock_near(latency + wrong_by, taps, touches, duration)
+    assert clock.latency_s == pytest.approx(latency, abs=1e-3)
     assert clock.drift == pytest.approx(drift, abs=1e-6)
 
 
-def test_a_pinned_latency_without_evidence_has_no_drift():
+def test_too_few_taps_say_nothing_against_a_given_latency():
+    touches = np.sort(np.random.default_rng(2).uniform(0, 60, 200))
+    assert clock_near(-0.1, touches[:3], touches, 60) == (Clock(-0.1), "")
+
+
+@pytest.mark.parametrize("shift", [None, 0.4])
+def test_a_given_latency_that_nothing_fits_is_refused(shift):
     rng = np.random.default_rng(2)
-    taps, touches = np.sort(rng.uniform(0, 60, 200)), np.sort(rng.uniform(0, 60, 200))
-    assert pinned_clock(-0.1, taps, touches, 60) == Clock(-0.1)
-    assert pinned_clock(-0.1, taps[:3], touches, 60) == Clock(-0.1)
-    assert pinned_clock(-0.1, taps, taps + 0.4, 60) == Clock(-0.1)
+    taps = np.sort(rng.uniform(0, 60, 200))
+    touches = np.sort(rng.uniform(0, 60, 200)) if shift is None else taps + shift
+    clock, reason = clock_near(-0.1, taps, touches, 60)
+    assert clock is None
+    assert "of 200 touches fit 200 taps at the given latency (-0.100 s)" in reason
 
 
 def test_the_stated_uncertainty_is_true():

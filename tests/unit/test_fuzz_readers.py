@@ -27,7 +27,7 @@ def test_a_touch_that_is_not_in_the_file_is_noticed(tmp_path, monkeypatch):
 
     def with_the_next_ones_place(paths):
         touches = read(paths)
-        return Touches(touches.times[:-1], touches.xy[1:])
+        return Touches(touches.times[:-1], touches.xy[1:], touches.run[1:])
 
     monkeypatch.setattr(fuzz_readers, "read_touches", with_the_next_ones_place)
     with pytest.raises(AssertionError, match="differ"):

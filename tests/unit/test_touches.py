@@ -123,3 +123,35 @@ def test_what_is_written_is_read(tmp_path_factory, rows):
     got = sorted(zip(touches.times.astype(datetime).tolist(), touches.xy[:, 0], strict=True))
     assert got == sorted((t, float(x)) for t, _, x in rows)
     assert touches.seconds_since(rows[0][0] - timedelta(seconds=1)).dtype == np.float64
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_read_where_its_mark_says_so(tmp_path, encoding):
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    check(read_touches([written(tmp_path, (mark + "\n".join(LINES) + "\n").encode(encoding))]))
+
+
+def test_carriage_returns_alone_end_lines(tmp_path):
+    check(read_touches([written(tmp_path, "\r".join(LINES) + "\r")]))
+
+
+def test_a_clock_that_is_set_back_starts_another_run(tmp_path):
+    early = sounds.touch_lines(np.arange(40) * 0.5, np.full((40, 2), 900))
+    late = sounds.touch_lines(10.1 + np.arange(40) * 0.5, np.full((40, 2), 1000))
+    touches = read_touches([written(tmp_path, "\n".join(early + late) + "\n")])
+    np.testing.assert_array_equal(touches.run, touches.xy[:, 0] == 1000)
+    assert (np.diff(touches.times) >= np.timedelta64(0)).all()
+
+
+def test_another_log_is_another_run(tmp_path):
+    paths = [
+        written(tmp_path, "\n".join(LINES[:3]) + "\n"),
+        written(tmp_path, "\n".join(LINES[3:]) + "\n", "b_nnode.csv"),
+    ]
+    assert read_touches(paths).run.tolist() == [0, 1, 1]
+
+
+def test_rows_in_no_order_are_one_run(tmp_path):
+    lines = sounds.touch_lines(np.arange(60) * 0.5, np.full((60, 2), 900))
+    np.random.default_rng(0).shuffle(lines)
+    assert set(read_touches([written(tmp_path, "\n".join(lines) + "\n")]).run) == {0}

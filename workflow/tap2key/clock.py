@@ -7,7 +7,7 @@ cannot be told from latency and counts as part of it.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def estimate_clock(
             f"(at least {FEWEST_PAIRS} each); pin latency_s in study.tsv"
         )
     fits = [
-        _refine(offset, drift, tap_s, touch_s, duration_s)
+        refined(offset, drift, tap_s, touch_s, duration_s / 2, duration_s)
         for offset, drift in _candidates(tap_s, touch_s, duration_s)
     ]
     fits = sorted((fit for fit in fits if fit is not None), key=lambda fit: -fit.lead)
@@ -102,8 +102,8 @@ def estimate_clock(
     best = fits[0]
     rivals = [f for f in fits if abs(f.latency_s - best.latency_s) > CANDIDATES_APART_S]
     lead = best.lead - rivals[0].lead if rivals else math.inf
-    best = Clock(best.latency_s, best.drift, best.latency_sd_s, best.jitter_s, best.pairs, lead)
-    if not _is_credible(best, tap_s, touch_s):
+    best = replace(best, lead=lead)
+    if not is_credible(best, tap_s, touch_s):
         return None, (
             f"only {best.pairs} of {len(touch_s)} touches fit {len(tap_s)} taps, and within "
             f"{1000 * best.jitter_s:.0f} ms, at the best "
@@ -117,27 +117,39 @@ def estimate_clock(
     return best, ""
 
 
-def pinned_clock(
+def clock_near(
     latency_s: float, tap_s: np.ndarray, touch_s: np.ndarray, duration_s: float
-) -> Clock:
-    """A clock of given latency, with the drift that taps and touches show, or none if too few do.
+) -> tuple[Clock | None, str]:
+    """The clock near a latency that the user gave.
 
     Args:
-        latency_s: holds at the recording's first sample, whatever the evidence says.
+        latency_s: at the recording's first sample.
         tap_s: [taps] ascending onsets in seconds from the first sample.
         touch_s: [touches] ascending, seconds after the start in the file's name.
         duration_s: the recording's length.
+
+    Returns:
+        The clock that taps and touches show there, or one of just that latency where they are too
+        few to show any; None where they speak against it, and then the reason.
     """
     touch_s = touch_s[(touch_s > -SEARCH_S) & (touch_s < duration_s + SEARCH_S)]
-    if min(len(tap_s), len(touch_s)) >= FEWEST_PAIRS:
-        fit = _refine(-latency_s, 0.0, tap_s, touch_s, duration_s)
-        if fit is not None and _is_credible(fit, tap_s, touch_s):
-            return Clock(latency_s, fit.drift)
-    return Clock(latency_s)
+    if min(len(tap_s), len(touch_s)) < FEWEST_PAIRS:
+        return Clock(latency_s), ""
+    fit = refined(-latency_s, 0.0, tap_s, touch_s, duration_s / 2, duration_s)
+    if fit is not None and is_credible(fit, tap_s, touch_s):
+        return fit, ""
+    pairs = 0 if fit is None else fit.pairs
+    return None, (
+        f"only {pairs} of {len(touch_s)} touches fit {len(tap_s)} taps at the given latency "
+        f"({latency_s:.3f} s); check it and the start time, or have the latency estimated"
+    )
 
 
-def _is_credible(fit: Clock, tap_s: np.ndarray, touch_s: np.ndarray) -> bool:
-    needed = max(FEWEST_PAIRS, LEAST_PAIRED_SHARE * min(len(tap_s), len(touch_s)))
+def is_credible(
+    fit: Clock, tap_s: np.ndarray, touch_s: np.ndarray, fewest: int = FEWEST_PAIRS
+) -> bool:
+    """Whether enough touches fit a clock, and closely enough, not to be there by chance."""
+    needed = max(fewest, LEAST_PAIRED_SHARE * min(len(tap_s), len(touch_s)))
     # Unrelated times scatter as widely as they are allowed to.
     return fit.pairs >= needed and fit.jitter_s < GREATEST_JITTER_S
 
@@ -176,11 +188,27 @@ def _candidates(
     return kept
 
 
-def _refine(
-    offset: float, drift: float, tap_s: np.ndarray, touch_s: np.ndarray, duration_s: float
+def refined(
+    offset: float,
+    drift: float,
+    tap_s: np.ndarray,
+    touch_s: np.ndarray,
+    middle: float,
+    span_s: float,
 ) -> Clock | None:
-    """Refine one candidate; the returned clock's `lead` is its log-likelihood."""
-    middle = duration_s / 2
+    """Refine a clock by iteratively reweighted least squares, with a normal prior on its drift.
+
+    Args:
+        offset: touch minus tap, in seconds, at `middle`.
+        drift: dimensionless.
+        tap_s: [taps] ascending onsets in seconds from the first sample.
+        touch_s: [touches] ascending, seconds after the start in the file's name.
+        middle: seconds from the first sample.
+        span_s: how long the stretch of the recording is that the taps are from.
+
+    Returns:
+        The clock, whose `lead` is its log-likelihood, or None where fewer than three touches fit.
+    """
     reach, jitter = CLOSE_S, GREATEST_JITTER_S
     for _ in range(ROUNDS):
         expected = tap_s + offset + drift * (tap_s - middle)
@@ -209,7 +237,7 @@ def _refine(
         reach = max(4 * jitter, 0.03)
     expected = tap_s + offset + drift * (tap_s - middle)
     residual = touch_s - expected[_nearest(expected, touch_s)]
-    stray = STRAY_SHARE / (duration_s + 2 * SEARCH_S)
+    stray = STRAY_SHARE / (span_s + 2 * SEARCH_S)
     density = np.exp(-0.5 * (residual / jitter) ** 2) / (jitter * math.sqrt(2 * math.pi))
     likelihood = float(np.log(stray + (1 - STRAY_SHARE) / len(tap_s) * density).sum())
     at_start = np.array([1.0, -middle])

@@ -29,6 +29,10 @@ class Keyboard:
         """Index into `labels` of the nearest centre: [n, 2] in 0.1 mm → [n]."""
         return self.centre_labels[self._distances(xy).argmin(axis=1)]
 
+    def distance_mm(self, xy: np.ndarray) -> np.ndarray:
+        """How far the nearest centre is, in mm: [n, 2] in 0.1 mm → [n]."""
+        return self._distances(xy).min(axis=1) * MM_PER_UNIT
+
     def boundary_margin_mm(self, xy: np.ndarray) -> np.ndarray:
         """How much nearer the nearest label is than the next other label, in mm: [n, 2] → [n]."""
         distances = self._distances(xy)

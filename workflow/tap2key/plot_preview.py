@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from tap2key.audio import SAMPLE_RATE, WINDOW_AFTER, WINDOW_BEFORE
 from tap2key.onset import ABOVE_NOISE
 from tap2key.plots import CALM, DOTS_PER_INCH, STRONG, save_in_colours, shown
+from tap2key.timing import steps
 from tap2key.view import Level, View
 
 # All measures are pixels, so that a column of the level is a pixel and no peak is lost.
@@ -269,15 +270,27 @@ def _legend(figure: Figure, view: View, peak_height: float | None, top: float) -
 
 def _draw_clock(axes: Axes, view: View, parts: Sequence[Level]) -> None:
     known = ~np.isnan(view.delay_ms)
-    ends = np.array([0, view.duration_s])
     for part in parts:
         if part.edges_s[-1] - part.edges_s[0] < view.duration_s / len(parts) - 1e-6:
             axes.axvspan(part.edges_s[0], part.edges_s[-1], color=WINDOW_GREY, lw=0)
     axes.plot(
         view.tap_s[known], view.delay_ms[known], "o", ms=3, mew=0, color=CALM, antialiased=False
     )
-    axes.plot(ends, view.drift_line_ms(ends), color="black", lw=1.2)
-    line = view.drift_line_ms(ends)
+    for ends in view.drift_lines():
+        axes.plot(*ends, color="black", lw=1.2)
+    for at, by in steps(view.pieces):
+        axes.axvline(at, color=STRONG, lw=1, ls=(0, (4, 3)))
+        axes.annotate(
+            f"clock steps {by:+.3f} s",
+            (at, 0.97),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="top",
+            fontsize=SMALL,
+            color=STRONG,
+        )
+    line = np.concatenate([drift_ms for _, drift_ms in view.drift_lines()])
     values = np.r_[view.delay_ms[known], line, line.mean() - 15, line.mean() + 15]
     span = values.max() - values.min()
     low, high = values.min() - 0.22 * span, values.max() + 0.06 * span

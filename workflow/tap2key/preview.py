@@ -61,11 +61,11 @@ def main(args: argparse.Namespace) -> None:
     if args.rows is not None and args.rows < 1:
         raise Tap2keyError(f"--rows is {args.rows}; give a whole number above 0")
     recordings = chosen_recordings(args)
-    touches = touches_of(recordings)
+    keyboard = load_keyboard(args.keyboard)
+    touches = touches_of(recordings, keyboard)
     if args.taps is not None:
         found = _found_before(args.taps, recordings)
     else:
-        keyboard = load_keyboard(args.keyboard)
         segmented = (
             segment_recording(r, touches[r.touch_files], keyboard, settings) for r in recordings
         )

@@ -12,17 +12,18 @@ import numpy as np
 
 from tap2key.audio import SAMPLE_RATE, WINDOW, WINDOW_AFTER, WINDOW_BEFORE, AudioFile
 from tap2key.chosen import add_choice, chosen_recordings
-from tap2key.clock import Clock, estimate_clock, pinned_clock
+from tap2key.clock_pieces import Piece
 from tap2key.detect import find_taps
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_file, joined_warnings, write_tsv
 from tap2key.keyboard import OUTSIDE, Keyboard, load_keyboard
-from tap2key.label import audit_numbers, labelled_rows
-from tap2key.match import match_in_order
+from tap2key.label import audit_numbers, clock_warnings, labelled_rows, paired
 from tap2key.progress import progress
 from tap2key.provenance import write_provenance
 from tap2key.study import Recording
 from tap2key.taps import TAPS_NAME, WINDOWS_NAME, WindowWriter, write_taps
+from tap2key.timing import find_clock
+from tap2key.touch_checks import check_touches
 from tap2key.touches import Touches, read_touches
 
 RECORDINGS_NAME = "recordings.tsv"
@@ -53,6 +54,7 @@ RECORDING_COLUMNS = (
     "none_dropped",
     "jitter_ms",
     "clock_lead",
+    "clock_pieces",
 )
 PACKAGES = ("numpy", "soundfile", "soxr", "pyarrow")
 
@@ -92,7 +94,7 @@ def segment_recording(
 
     Args:
         recording: where it is and when it started.
-        touches: its session's touches, or why they could not be read.
+        touches: its session's touches, or why they cannot be used.
         keyboard: names the key of a touch.
         settings: what the user chose.
 
@@ -128,18 +130,21 @@ def _segment(
     taps = find_taps(audio, settings.peak_height)
     audit["taps"] = len(taps.onset)
     tap_s = taps.onset / SAMPLE_RATE
-    clock = _clock(recording, tap_s, touches, audio.duration_s, settings)
-    heard = touches.between(recording.start, *clock.expected_touch_s(np.r_[0, audio.duration_s]))
-    expected_s = clock.expected_touch_s(tap_s)
-    touch_s = heard.seconds_since(recording.start)
-    matched = match_in_order(expected_s, touch_s, clock.reach_s(settings.selectivity_s))
-    rows = labelled_rows(recording, taps, heard, matched, touch_s, expected_s, keyboard)
+    touch_s = touches.seconds_since(recording.start)
+    pieces = _clock(recording, tap_s, touch_s, audio.duration_s, settings)
+    matched, expected_s, heard = paired(
+        pieces, tap_s, touch_s, touches.run, audio.duration_s, settings.selectivity_s
+    )
+    rows = labelled_rows(recording, taps, touches, matched, touch_s, expected_s, keyboard)
     fits = (taps.onset >= WINDOW_BEFORE) & (taps.onset + WINDOW_AFTER <= audio.frames)
     wanted = [settings.keep_none or row["label"] != OUTSIDE for row in rows]
     kept = [i for i in range(len(rows)) if fits[i] and wanted[i]]
     result.rows = [{**rows[i], "tap": number} for number, i in enumerate(kept)]
     result.onsets = [int(taps.onset[i]) for i in kept]
-    audit |= audit_numbers(result.rows, len(heard.times), int((matched >= 0).sum()), clock)
+    audit |= audit_numbers(result.rows, int(heard.sum()), int((matched >= 0).sum()), pieces)
+    audit["warnings"] = joined_warnings(
+        [*audio.warnings, *clock_warnings(pieces, tap_s, matched, audio.duration_s)]
+    )
     audit["taps_cut_off"] = int((~fits).sum())
     audit["none_dropped"] = int(fits.sum()) - len(kept)
 
@@ -147,23 +152,20 @@ def _segment(
 def _clock(
     recording: Recording,
     tap_s: np.ndarray,
-    touches: Touches,
+    touch_s: np.ndarray,
     duration_s: float,
     settings: Settings,
-) -> Clock:
+) -> list[Piece]:
     pinned = settings.latency_s if settings.latency_s is not None else recording.latency_s
-    touch_s = touches.seconds_since(recording.start)
-    if pinned is not None:
-        return pinned_clock(pinned, tap_s, touch_s, duration_s)
     if not np.any((touch_s > -1) & (touch_s < duration_s + 1)):
         raise Tap2keyError(
             f"{recording.path}: no touch between {recording.start:%Y-%m-%d %H:%M:%S} and its end "
             f"{duration_s:.0f} s later; check the start in its name and the sensor's clock"
         )
-    clock, reason = estimate_clock(tap_s, touch_s, duration_s)
-    if clock is None:
+    pieces, reason = find_clock(tap_s, touch_s, duration_s, pinned)
+    if not pieces:
         raise Tap2keyError(f"{recording.path}: {reason}")
-    return clock
+    return pieces
 
 
 def segment_session(
@@ -186,7 +188,7 @@ def segment_session(
         The rows of `recordings.tsv`.
     """
     output.mkdir(parents=True, exist_ok=True)
-    touches = touches_of(recordings)
+    touches = touches_of(recordings, keyboard)
     rows: list[dict] = []
     audits: list[dict] = []
     with (
@@ -214,9 +216,9 @@ def segment_session(
 
 
 def touches_of(
-    recordings: Sequence[Recording],
+    recordings: Sequence[Recording], keyboard: Keyboard
 ) -> dict[tuple[Path, ...], Touches | Tap2keyError]:
-    """The touches of each set of touch files, or why they could not be read.
+    """The touches of each set of touch files, or why they cannot be used.
 
     Each set is read once, however many recordings share it.
     """
@@ -224,6 +226,7 @@ def touches_of(
     for files in {recording.touch_files for recording in recordings}:
         try:
             found[files] = read_touches(files)
+            check_touches(found[files], keyboard, files)
         except Tap2keyError as error:
             found[files] = error
     return found

@@ -8,15 +8,18 @@ from itertools import pairwise
 import numpy as np
 
 from tap2key.audio import SAMPLE_RATE, AudioFile, high_pass
-from tap2key.clock import Clock
+from tap2key.clock import LEAST_REACH_S, Clock
+from tap2key.clock_pieces import Piece
 from tap2key.detect import NOISE_QUANTILE
 from tap2key.errors import Tap2keyError
 from tap2key.onset import CUTOFF_HZ, NOISE_PIECE
 from tap2key.study import Recording
+from tap2key.timing import pieces_of_cell
 from tap2key.touches import Touches
 
 # The high-pass rings for 5 ms; each piece is filtered with so many samples before it.
 LEAD = 960
+NO_TOUCHES = ((0, "datetime64[us]"), ((0, 2), float), (0, int))
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,14 @@ class View:
     Of n taps in time order: `tap_s`, `labels` (None without a touch), `overlaps`, `threshold`
     (full scale 1.0) and `delay_ms`, how much later than the tap its touch came once latency is
     taken off (NaN without a touch): drift shows in it as a slope. Of m touches in time order:
-    `touch_s`, by the recording's clock, and `matched`. `clock` is None where the recording was left
-    out; `touch_s` is then uncorrected. `audit` is its row of `recordings.tsv`.
+    `touch_s`, by the recording's clock, and `matched`. `pieces` are the stretches with one clock
+    each, none where the recording was left out; `touch_s` is then uncorrected. `audit` is its row
+    of `recordings.tsv`.
     """
 
     recording: Recording
     audit: Mapping[str, object]
-    clock: Clock | None
+    pieces: tuple[Piece, ...]
     duration_s: float
     tap_s: np.ndarray
     labels: tuple[str | None, ...]
@@ -43,15 +47,22 @@ class View:
     matched: np.ndarray
 
     @property
+    def clock(self) -> Clock | None:
+        """The clock at the recording's beginning."""
+        return self.pieces[0].clock if self.pieces else None
+
+    @property
     def reason(self) -> str | None:
         """Why the recording was left out, if it was."""
-        if self.clock is not None:
+        if self.pieces:
             return None
         return str(self.audit["reason"]).removeprefix(f"{self.recording.path}: ")
 
-    def drift_line_ms(self, time_s: np.ndarray) -> np.ndarray:
-        """The `delay_ms` that the fitted drift makes at some times: [n]."""
-        return 1000 * self.clock.drift * time_s
+    def drift_lines(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Ends of each piece in s, [2], and the `delay_ms` that its fitted drift makes there."""
+        ends = [np.array([piece.start_s, piece.end_s]) for piece in self.pieces]
+        drifts = [piece.clock.drift for piece in self.pieces]
+        return [(times, 1000 * d * times) for times, d in zip(ends, drifts, strict=True)]
 
 
 def view_of(
@@ -68,31 +79,46 @@ def view_of(
         rows: its rows of `taps.parquet`, in time order.
         touches: its session's touches, or why they could not be read.
     """
-    used = audit["status"] == "ok"
-    clock = None
-    if used:
-        clock = Clock(float(audit["latency_s"]), 1e-6 * float(audit["drift_ppm"]))
     duration_s = float(audit.get("duration_s") or 0)
+    pieces = _pieces(audit, duration_s) if audit["status"] == "ok" else ()
     if isinstance(touches, Tap2keyError):
-        touches = Touches(np.zeros(0, "datetime64[us]"), np.zeros((0, 2)))
-    by_name = clock or Clock(latency_s=0.0)
-    heard = touches.between(recording.start, *by_name.expected_touch_s(np.array([0.0, duration_s])))
+        touches = Touches(*(np.zeros(shape, kind) for shape, kind in NO_TOUCHES))
+    by_name = Piece(0.0, duration_s, Clock(latency_s=0.0))
     pairs = [row["touch_time"] for row in rows if row.get("label") is not None]
+    paired = np.isin(touches.times, np.array(pairs, dtype="datetime64[us]"))
+    touch_s, matched = [], []
+    for piece in pieces or (by_name,):
+        time_s = piece.clock.expected_tap_s(touches.seconds_since(recording.start))
+        # The touch of a piece's last tap may come after its end.
+        late = paired & (np.abs(time_s - piece.end_s) <= LEAST_REACH_S)
+        own = ((time_s >= piece.start_s) & (time_s <= piece.end_s)) | late
+        touch_s.append(time_s[own])
+        matched.append(paired[own])
     tap_s = np.array([row["time_s"] for row in rows], dtype=float)
     residual_ms = np.array([row.get("match_ms") for row in rows], dtype=float)
+    drift = np.zeros(len(tap_s))
+    for piece in pieces:
+        drift[piece.holds(tap_s)] = piece.clock.drift
     return View(
         recording=recording,
         audit=audit,
-        clock=clock,
+        pieces=pieces,
         duration_s=duration_s,
         tap_s=tap_s,
         labels=tuple(row["label"] for row in rows),
         overlaps=np.array([row["overlaps"] for row in rows], dtype=bool),
         threshold=np.array([row["threshold"] for row in rows], dtype=float),
-        delay_ms=residual_ms + 1000 * by_name.drift * tap_s,
-        touch_s=by_name.expected_tap_s(heard.seconds_since(recording.start)),
-        matched=np.isin(heard.times, np.array(pairs, dtype="datetime64[us]")),
+        delay_ms=residual_ms + 1000 * drift * tap_s,
+        touch_s=np.concatenate(touch_s),
+        matched=np.concatenate(matched),
     )
+
+
+def _pieces(audit: Mapping[str, object], duration_s: float) -> tuple[Piece, ...]:
+    if audit.get("clock_pieces"):
+        return tuple(pieces_of_cell(str(audit["clock_pieces"])))
+    clock = Clock(float(audit["latency_s"]), 1e-6 * float(audit["drift_ppm"]))
+    return (Piece(0.0, duration_s, clock),)
 
 
 def stretches(duration_s: float, longest_s: float, most: int) -> list[tuple[float, float]]:
