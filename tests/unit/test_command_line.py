@@ -4,7 +4,8 @@ import sys
 import pytest
 from made import WORKFLOW, run
 
-from tap2key.__main__ import STAGES, main, parse
+from tap2key.__main__ import STAGES, main, parse, print_with_causes
+from tap2key.errors import Tap2keyError
 
 
 def test_help_lists_all_stages():
@@ -52,12 +53,54 @@ def test_what_a_user_can_mend_is_one_line_and_status_1(tmp_path):
     )
 
 
-@pytest.mark.parametrize("arguments", [[], ["singment"], ["fold"]])
+@pytest.mark.parametrize("arguments", [[], ["--nothing"], ["singment"], ["fold"]])
 def test_a_wrong_command_line_shows_the_usage_and_status_2(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
-        main(arguments or ["--nothing"])
+        main(arguments)
     assert stop.value.code == 2
     assert capsys.readouterr().err.startswith("usage: tap2key")
+
+
+def test_an_empty_command_line_takes_no_stage_from_the_programs_own(monkeypatch, capsys):
+    """Of another program that calls this one, a test runner say."""
+    monkeypatch.setattr(sys, "argv", ["other", "config"])
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 2
+    monkeypatch.setattr(sys, "argv", ["tap2key", "config"])
+    capsys.readouterr()
+    assert main() == 0
+    assert "soft_label_sd_mm" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", ["1", "0", None])
+def test_a_variable_asks_for_the_traceback_of_what_is_else_one_line(value, tmp_path, monkeypatch):
+    monkeypatch.delenv("TAP2KEY_TRACEBACK", raising=False)
+    if value is not None:
+        monkeypatch.setenv("TAP2KEY_TRACEBACK", value)
+    (tmp_path / "encoding.json").write_text("{")
+    result = run(
+        *("fold", "--held-out", "Ana", "--datasets", tmp_path, "--output", tmp_path / "fold")
+    )
+    lines = result.stderr.splitlines()
+    assert result.returncode == 1
+    assert lines[-1].startswith(f"tap2key: error: {tmp_path / 'encoding.json'}: not readable")
+    if value == "1":
+        assert lines[0] == "Traceback (most recent call last):"
+        assert any(line.startswith("json.decoder.JSONDecodeError: ") for line in lines)
+    else:
+        assert len(lines) == 1
+
+
+def test_the_traceback_shows_causes_that_the_one_line_leaves_out(capsys):
+    try:
+        try:
+            {}["inner"]
+        except KeyError:
+            raise Tap2keyError("outer") from None
+    except Tap2keyError as error:
+        print_with_causes(error)
+    assert "KeyError: 'inner'" in capsys.readouterr().err
 
 
 def test_a_stage_named_as_a_value_is_not_mistaken_for_the_stage(tmp_path, capsys):

@@ -4,9 +4,12 @@ import argparse
 import importlib
 import os
 import sys
+import traceback
 
 from tap2key.errors import Tap2keyError
 
+# Set to anything but 0, errors that are one line come with their traceback and their causes.
+TRACEBACK_VARIABLE = "TAP2KEY_TRACEBACK"
 # Only the chosen stage is imported: loading torch would be most of a short job's time.
 STAGES = {
     "simulate": ("tap2key.simulate.stage", "make a study with known truth"),
@@ -40,14 +43,24 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Parse a command line; the namespace's `main` is the chosen stage's function."""
     parser = argparse.ArgumentParser(prog="tap2key", description=__doc__)
     commands = parser.add_subparsers(dest="stage", required=True, metavar="stage")
-    chosen = next((a for a in arguments or sys.argv[1:] if a in STAGES), None)
+    given = sys.argv[1:] if arguments is None else arguments
+    chosen = next((a for a in given if a in STAGES), None)
     for name, (module, text) in STAGES.items():
         command = commands.add_parser(name, help=text, description=text)
         if name == chosen:
             stage = importlib.import_module(module)
             stage.add_arguments(command)
             command.set_defaults(main=stage.main)
-    return parser.parse_args(arguments)
+    return parser.parse_args(given)
+
+
+def print_with_causes(error: BaseException) -> None:
+    """Print an error's traceback and those of all errors that led to it."""
+    earlier: BaseException | None = error
+    while earlier is not None:
+        earlier.__suppress_context__ = False
+        earlier = earlier.__cause__ or earlier.__context__
+    traceback.print_exception(error)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,6 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         args = parse(arguments)
         args.main(args)
     except Tap2keyError as error:
+        if os.environ.get(TRACEBACK_VARIABLE, "0") not in ("", "0"):
+            print_with_causes(error)
         print(f"tap2key: error: {error}", file=sys.stderr)
         return 1
     return 0

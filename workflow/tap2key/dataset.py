@@ -109,7 +109,7 @@ def load_dataset_folder(folder: str | Path) -> EncodedDataset:
     try:
         data = hf_load_from_disk(str(folder))
     except (OSError, ValueError, pa.ArrowInvalid) as error:
-        raise Tap2keyError(f"{folder}: not a dataset ({error}); make it anew") from None
+        raise Tap2keyError(f"{folder}: not a dataset ({error}); make it anew") from error
     if len(data) != about["taps"]:
         raise Tap2keyError(
             f"{folder}: holds {len(data)} taps where {ENCODING_FILE} says {about['taps']}; "

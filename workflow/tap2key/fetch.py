@@ -28,6 +28,6 @@ def main(args: argparse.Namespace) -> None:
         raise Tap2keyError(
             f"model.checkpoint {args.checkpoint}: {str(error).splitlines()[0]}; run this "
             "rule where there is a network (snakemake --until pretrained), or give a folder"
-        ) from None
+        ) from error
     with atomic_folder(args.output) as temporary:
         model.save_pretrained(temporary)

@@ -40,7 +40,7 @@ def room_at(path: Path) -> Iterator[None]:
             raise
         raise Tap2keyError(
             f"{path}: cannot be written, the disk is full; free some room and start again"
-        ) from None
+        ) from error
 
 
 def free_bytes(folder: Path) -> int:
@@ -103,7 +103,7 @@ def read_json(path: str | Path) -> Any:
     except FileNotFoundError:
         raise Tap2keyError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
-        raise Tap2keyError(f"{path}: not readable as JSON ({error})") from None
+        raise Tap2keyError(f"{path}: not readable as JSON ({error})") from error
 
 
 def write_tsv(
@@ -139,7 +139,7 @@ def read_tsv(path: str | Path, required: Sequence[str] = ()) -> list[dict[str, s
     except FileNotFoundError:
         raise Tap2keyError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Tap2keyError(f"{path}: not readable as tab-separated text ({error})") from None
+        raise Tap2keyError(f"{path}: not readable as tab-separated text ({error})") from error
     missing = [c for c in required if c not in (reader.fieldnames or [])]
     if missing:
         raise Tap2keyError(f"{path}: no column {', '.join(missing)}; add it to the header line")

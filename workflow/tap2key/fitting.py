@@ -49,7 +49,7 @@ def read_settings(text: str) -> dict[str, Any]:
     try:
         return complete_experiment(json.loads(text), "--settings")
     except json.JSONDecodeError as error:
-        raise Tap2keyError(f"--settings: not JSON ({error})") from None
+        raise Tap2keyError(f"--settings: not JSON ({error})") from error
 
 
 def open_fold(args: argparse.Namespace) -> Fold:

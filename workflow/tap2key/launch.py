@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> None:
     try:
         os.execvpe(command[0], command, {**MODULES_CACHE, **os.environ})
     except OSError as error:
-        raise Tap2keyError(f"{command[0]}: cannot be started ({error.strerror})") from None
+        raise Tap2keyError(f"{command[0]}: cannot be started ({error.strerror})") from error
 
 
 def launch_command(

@@ -105,4 +105,4 @@ def read_predictions(path: Path) -> Predictions:
             ),
         )
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise Tap2keyError(f"{path}: not predictions ({error}); evaluate anew") from None
+        raise Tap2keyError(f"{path}: not predictions ({error}); evaluate anew") from error

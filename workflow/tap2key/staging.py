@@ -41,7 +41,7 @@ def _copied(dataset: Path, root: Path) -> Path:
         raise Tap2keyError(
             f"launch.stage_to {root}: cannot copy {dataset} there "
             f"({' '.join(str(error).split())}); free some room or set it to null"
-        ) from None
+        ) from error
     return target
 
 

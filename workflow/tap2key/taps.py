@@ -124,7 +124,7 @@ def read_taps(folder: str | Path) -> pyarrow.Table:
     try:
         return pyarrow.parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:
-        raise Tap2keyError(f"{path}: not readable ({error}); {_again(folder)}") from None
+        raise Tap2keyError(f"{path}: not readable ({error}); {_again(folder)}") from error
 
 
 def _again(folder: str | Path) -> str:
@@ -150,7 +150,7 @@ def load_taps(folder: str | Path, verify: bool = False) -> tuple[pyarrow.Table, 
     try:
         windows = np.load(folder / WINDOWS_NAME, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
-        raise Tap2keyError(f"{folder / WINDOWS_NAME}: not readable ({error}); {again}") from None
+        raise Tap2keyError(f"{folder / WINDOWS_NAME}: not readable ({error}); {again}") from error
     if windows.shape != (len(table), CHANNELS, WINDOW) or windows.dtype != np.dtype("<f4"):
         raise Tap2keyError(
             f"{folder / WINDOWS_NAME}: {windows.dtype} {windows.shape} does not belong to the "

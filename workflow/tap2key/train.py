@@ -252,7 +252,7 @@ def train_from(checkpoint: str | None, trainer: SoftLabelTrainer, patience: int)
     except UnpicklingError as error:
         raise Tap2keyError(
             f"{checkpoint}: is not as it was written ({str(error).splitlines()[0]}); delete it"
-        ) from None
+        ) from error
     # Asked for anew, since Trainer replaces its callbacks when it resumes.
     stopping = next(
         c for c in trainer.callback_handler.callbacks if isinstance(c, EarlyStoppingCallback)
