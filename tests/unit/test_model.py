@@ -1,4 +1,5 @@
 import json
+import shutil
 import socket
 
 import numpy as np
@@ -15,6 +16,7 @@ from transformers import (
     pipeline,
 )
 
+from tap2key import model as model_module
 from tap2key.errors import Tap2keyError
 from tap2key.model import FIRST_KERNEL, build_extractor, build_model, inflate
 from tap2key.represent import Encoding, interleave
@@ -104,7 +106,11 @@ def test_a_checkpoint_without_a_classifier_takes_any_labels(tmp_path):
         ({"hidden_sise": 16}, "Wav2Vec2Config has no setting 'hidden_sise'"),
         ({"conv_stride": [16, 2, 2]}, r"model\.shape: "),
         ({"num_attention_heads": 3}, r"model\.shape: .*num_heads"),
+        ({"num_attention_heads": 0}, r"model\.shape: .*zero"),
+        ({"hidden_act": "odd"}, r"model\.shape: 'odd'"),
+        ({"hidden_size": -4}, r"model\.shape: .*negative"),
         ({"id2label": {0: "z"}}, "'id2label' comes from the keyboard"),
+        ({"dtype": "float16"}, r"'dtype' comes from training\.precision"),
     ],
 )
 def test_a_shape_that_cannot_be_is_refused_in_one_line(shape, message):
@@ -117,6 +123,40 @@ def test_a_checkpoint_with_an_impossible_change_is_refused(saved):
     for shape in ({"num_attention_heads": 3}, {"hidden_size": 32}):
         with pytest.raises(Tap2keyError, match=r"model\."):
             build_model(str(saved), shape, LABELS, LENGTH)
+
+
+@pytest.mark.parametrize("kind", [TypeError, AttributeError, AssertionError])
+def test_a_bug_is_not_blamed_on_the_configuration(kind, saved, monkeypatch):
+    def broken(self, config):
+        raise kind("a bug")
+
+    monkeypatch.setattr(Wav2Vec2Model, "__init__", broken)
+    for checkpoint, shape in ((None, SHAPE), (str(saved), {})):
+        with pytest.raises(kind, match="a bug"):
+            build_model(checkpoint, shape, LABELS, LENGTH)
+
+
+def test_a_bug_in_widening_a_checkpoint_is_not_blamed_on_it(saved, monkeypatch):
+    def broken(*given):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(model_module, "inflate", broken)
+    with pytest.raises(ValueError, match="a bug"):
+        build_model(str(saved), {}, LABELS, LENGTH, aligned_channels=2)
+
+
+def test_what_cannot_be_read_or_built_names_its_cause(saved, tmp_path):
+    with pytest.raises(Tap2keyError) as error:
+        build_model(None, {**SHAPE, "num_attention_heads": 3}, LABELS, LENGTH)
+    assert isinstance(error.value.__cause__, ValueError)
+    shutil.copytree(saved, tmp_path / "broken")
+    weights = tmp_path / "broken" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(
+        Tap2keyError, match=r"model\.checkpoint .*broken: .*not a readable"
+    ) as error:
+        build_model(str(tmp_path / "broken"), {}, LABELS, LENGTH)
+    assert error.value.__cause__ is not None
 
 
 def test_inputs_too_short_for_one_frame_are_refused():

@@ -3,9 +3,12 @@
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
 
 from tap2key.convolutional import ConvolutionalClassifier, ConvolutionalConfig
@@ -17,6 +20,11 @@ FIRST_KERNEL = "wav2vec2.feature_extractor.conv_layers.0.conv.weight"
 # Enough to tell the channels apart from the first step on, too little to undo the pretraining.
 ASYMMETRY = 0.3
 NAMED_BY_KEYBOARD = ("num_labels", "id2label", "label2id")
+# What transformers and torch raise of a shape that cannot be. Other errors are bugs and no one
+# line: neither of them says that of a shape by a TypeError or an AttributeError.
+SHAPE_ERRORS = (StrictDataclassError, ValueError, RuntimeError, ArithmeticError, LookupError)
+# And of a checkpoint that cannot be read.
+CHECKPOINT_ERRORS = (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError, EOFError)
 
 
 def build_classifier(settings: Mapping[str, Any], labels: Sequence[str], cut: Cut) -> Classifier:
@@ -102,12 +110,12 @@ def _from_shape(
 ) -> Wav2Vec2ForSequenceClassification:
     try:
         return Wav2Vec2ForSequenceClassification(Wav2Vec2Config(**shape, **names))
-    except Exception as error:  # of many types; only the shape can be at fault
-        raise Tap2keyError(f"model.shape: {_one_line(error)}") from None
+    except SHAPE_ERRORS as error:
+        raise Tap2keyError(f"model.shape: {_one_line(error)}") from error
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _check_settings(shape: Mapping[str, Any]) -> None:
@@ -115,6 +123,8 @@ def _check_settings(shape: Mapping[str, Any]) -> None:
     for key in shape:
         if key in NAMED_BY_KEYBOARD:
             raise Tap2keyError(f"model.shape: {key!r} comes from the keyboard; leave it out")
+        if key == "dtype":
+            raise Tap2keyError("model.shape: 'dtype' comes from training.precision; leave it out")
         if key not in known:
             raise Tap2keyError(f"model.shape: Wav2Vec2Config has no setting {key!r}; see its docs")
 
@@ -132,10 +142,9 @@ def inflate(kernel: torch.Tensor, channels: int, asymmetry: float) -> torch.Tens
 
 
 def _aligned(
-    checkpoint: str, settings: Mapping[str, Any], channels: int
+    narrow: Wav2Vec2ForSequenceClassification, channels: int
 ) -> Wav2Vec2ForSequenceClassification:
-    """A checkpoint with its first convolution inflated; the other weights as they are."""
-    narrow = Wav2Vec2ForSequenceClassification.from_pretrained(checkpoint, **settings)
+    """A model with its first convolution inflated; the other weights as they are."""
     config = copy.deepcopy(narrow.config)
     first, *others = config.conv_kernel
     config.conv_kernel = [channels * first, *others]
@@ -169,8 +178,10 @@ def _from_checkpoint(
     names: Mapping[str, Any],
     aligned_channels: int | None,
 ) -> Wav2Vec2ForSequenceClassification:
+    # A compute node without a network would try for a minute, in every job.
+    here = {"local_files_only": True}
     try:
-        found = Wav2Vec2Config.from_pretrained(checkpoint, local_files_only=True)
+        found = Wav2Vec2Config.from_pretrained(checkpoint, **here)
         classifies = "Wav2Vec2ForSequenceClassification" in (found.architectures or [])
         if classifies and list(found.id2label.values()) != list(labels):
             raise Tap2keyError(
@@ -178,20 +189,18 @@ def _from_checkpoint(
                 f"({len(found.id2label)} of them); start from a checkpoint with these "
                 f"{len(labels)} or without a classifier"
             )
-        # A compute node without a network would try for a minute, in every job.
-        settings = {**names, **shape, "local_files_only": True}
-        if aligned_channels is not None:
-            return _aligned(checkpoint, settings, aligned_channels)
-        return Wav2Vec2ForSequenceClassification.from_pretrained(checkpoint, **settings)
-    except (OSError, ValueError, RuntimeError) as error:
+        model = Wav2Vec2ForSequenceClassification.from_pretrained(
+            checkpoint, **names, **shape, **here
+        )
+    except CHECKPOINT_ERRORS as error:
         advice = (
             "it is not a readable model folder"
             if Path(checkpoint).is_dir()
             else "fetch it where there is a network (python -m tap2key fetch), or give a folder"
         )
-        reason = str(error).splitlines()[0]
-        raise Tap2keyError(f"model.checkpoint {checkpoint}: {reason}; {advice}") from None
-    except Tap2keyError:
-        raise
-    except Exception as error:  # of many types; the checkpoint is readable, so it is the shape
-        raise Tap2keyError(f"model.shape: {_one_line(error)}") from None
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise Tap2keyError(f"model.checkpoint {checkpoint}: {reason}; {advice}") from error
+    except SHAPE_ERRORS as error:
+        where = "model.shape" if shape else f"model.checkpoint {checkpoint}"
+        raise Tap2keyError(f"{where}: {_one_line(error)}") from error
+    return model if aligned_channels is None else _aligned(model, aligned_channels)
