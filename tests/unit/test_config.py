@@ -36,6 +36,14 @@ def shipped(name="config.yaml"):
             "config: experiments.a.training.epochs: 'many' is not of type 'integer'",
         ),
         (
+            {"experiments": {"a": {"training": {"learning_rate": float("nan")}}}},
+            "config: experiments.a.training.learning_rate: is not a finite number",
+        ),
+        (
+            {"experiments": {"a": {"model": {"crop_ms": [1, float("inf")]}}}},
+            "config: experiments.a.model.crop_ms.1: is not a finite number",
+        ),
+        (
             {"experiments": {"a": {"encoding": {"sample_rate": 192000}}}},
             "config: experiments.a.encoding.sample_rate: 192000 is greater than",
         ),

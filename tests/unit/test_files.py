@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tap2key.errors import Tap2keyError
@@ -12,6 +13,7 @@ from tap2key.files import (
     write_json,
     write_tsv,
 )
+from tap2key.tables import formatted, write_table
 
 
 def test_a_file_appears_under_its_name_only_when_the_block_ends(tmp_path):
@@ -133,3 +135,36 @@ def test_written_json_is_plain_json(tmp_path):
     text = (tmp_path / "a.json").read_text()
     assert json.loads(text) == {"b": 1}
     assert text.endswith("}\n")
+
+
+NUMBERS = [float("nan"), float("inf"), -float("inf"), np.float64("nan")]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_json_with_a_number_that_is_not_finite_is_refused_and_the_old_file_stays(number, tmp_path):
+    path = tmp_path / "metrics.json"
+    write_json(path, {"accuracy": 0.5, "undefined": None})
+    with pytest.raises(Tap2keyError, match=r"metrics\.json: keys\.1\.f1 is not a finite number"):
+        write_json(path, {"accuracy": 0.5, "keys": [{"f1": 1.0}, {"f1": number}]})
+    assert read_json(path) == {"accuracy": 0.5, "undefined": None}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_bare_nan_or_infinity_in_json_is_refused_in_one_line(text, tmp_path):
+    path = tmp_path / "metrics.json"
+    path.write_text(f'{{"accuracy": {text}}}')
+    with pytest.raises(Tap2keyError, match=f"{text} is not a finite number") as error:
+        read_json(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("number", [*NUMBERS, np.float32("nan"), None])
+def test_a_number_that_is_not_finite_is_an_empty_cell(number, tmp_path):
+    rows = [{"name": "nan", "score": number, "taps": 3}, {"name": "b", "score": 0.25, "taps": True}]
+    write_tsv(tmp_path / "t.tsv", rows, ("name", "score", "taps"))
+    assert (tmp_path / "t.tsv").read_text() == "name\tscore\ttaps\nnan\t\t3\nb\t0.25\tTrue\n"
+    write_table(tmp_path / "page", [formatted(row) for row in rows], ("name", "score"), "Title")
+    assert (tmp_path / "page.tsv").read_text() == "name\tscore\nnan\t\nb\t0.2500\n"
+    assert (tmp_path / "page.html").read_text().count("<td>nan</td>") == 1

@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 import pickletools
@@ -411,3 +412,15 @@ def test_the_metric_that_chooses_the_epoch_is_weighted_f1():
     found = train.weighted_f1(EvalPrediction(predictions=logits, label_ids=truth))
     expected = f1_score(truth, logits.argmax(axis=1), average="weighted", zero_division=0)
     assert found == {"weighted_f1": pytest.approx(expected)}
+
+
+def test_settings_with_a_bare_nan_are_refused_in_one_line(data, tmp_path, capsys):
+    settings = json.dumps({"training": {"learning_rate": float("nan")}})
+    (tmp_path / "settings.json").write_text(settings)
+    arguments = [*map(str, training_arguments(data[0], data[1], tmp_path))]
+    for given in (settings, str(tmp_path / "settings.json")):
+        arguments[arguments.index("--settings") + 1] = given
+        assert main(["train", *arguments]) == 1
+        error = capsys.readouterr().err
+        assert "NaN is not a finite number" in error
+        assert error.count("\n") == 1

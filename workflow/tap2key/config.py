@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from tap2key.errors import Tap2keyError
+from tap2key.strict import NOT_FINITE, place_of_undefined
 
 SCHEMA_FILE = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
 SHIPPED_CONFIG = Path(__file__).parent.parent.parent / "config" / "config.yaml"
@@ -109,6 +110,10 @@ def _inherited(name: str, experiments: Mapping[str, Any], seen: tuple[str, ...] 
 
 
 def _validate(value: Any, part: Mapping[str, Any], where: str) -> None:
+    # No minimum or maximum of a schema refuses NaN.
+    undefined = place_of_undefined(value)
+    if undefined is not None:
+        raise Tap2keyError(f"{where}: {undefined}: {NOT_FINITE}")
     error = best_match(Draft202012Validator(part).iter_errors(value))
     if error is None:
         return

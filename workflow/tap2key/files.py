@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tap2key.errors import Tap2keyError
+from tap2key.strict import NOT_FINITE, is_undefined, loads, place_of_undefined
 
 TEMPORARY_PREFIX = ".tmp-"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -89,17 +90,23 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
+    """Write `value` as indented JSON, atomically.
+
+    Raises:
+        Tap2keyError: a number in it is not finite; what is undefined is None.
+    """
+    undefined = place_of_undefined(value)
+    if undefined is not None:
+        raise Tap2keyError(f"{Path(path).name}: {undefined or 'it'} {NOT_FINITE}; nothing written")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with atomic_file(path) as temporary:
-        temporary.write_text(
-            json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file; a missing or broken one is a `Tap2keyError`."""
+    """Read a JSON file; a missing or broken one, or a bare NaN in it, is a `Tap2keyError`."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Tap2keyError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
@@ -109,7 +116,10 @@ def read_json(path: str | Path) -> Any:
 def write_tsv(
     path: str | Path, rows: Iterable[Mapping[str, object]], columns: Sequence[str]
 ) -> None:
-    """Write rows as tab-separated text with a header, atomically; None becomes an empty cell."""
+    """Write rows as tab-separated text with a header, atomically.
+
+    None and numbers that are not finite become empty cells.
+    """
     with (
         atomic_file(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as handle,
@@ -117,7 +127,11 @@ def write_tsv(
         writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
         writer.writerow(columns)
         for row in rows:
-            writer.writerow(["" if row.get(c) is None else row[c] for c in columns])
+            writer.writerow([_cell(row.get(c)) for c in columns])
+
+
+def _cell(value: object) -> object:
+    return "" if value is None or is_undefined(value) else value
 
 
 def joined_warnings(warnings: Iterable[str]) -> str:

@@ -1,7 +1,6 @@
 """What training a classifier and fitting a baseline have in common: their arguments and data."""
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from tap2key.config import complete_experiment
 from tap2key.dataset import FOLD_FILE, EncodedDataset, load_dataset_folder, load_fold
 from tap2key.errors import Tap2keyError
 from tap2key.files import read_json
+from tap2key.strict import loads
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,10 @@ def read_settings(text: str) -> dict[str, Any]:
     if not text.lstrip().startswith("{"):
         return complete_experiment(read_json(text), text)
     try:
-        return complete_experiment(json.loads(text), "--settings")
-    except json.JSONDecodeError as error:
+        settings = loads(text)
+    except ValueError as error:
         raise Tap2keyError(f"--settings: not JSON ({error})") from error
+    return complete_experiment(settings, "--settings")
 
 
 def open_fold(args: argparse.Namespace) -> Fold:

@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 from tap2key.files import atomic_file, write_tsv
+from tap2key.strict import is_undefined
 
 NUMBER = re.compile(r"-?[\d.]+%?")
 PAGE = """<!doctype html>
@@ -82,14 +83,19 @@ def _heading(column: str) -> str:
 
 
 def formatted(row: Mapping[str, object]) -> dict[str, object]:
-    """A row with four decimals for every float, and two for millimetres."""
-    return {
-        key: f"{value:.{2 if key.endswith('_mm') else 4}f}" if isinstance(value, float) else value
-        for key, value in row.items()
-    }
+    """A row with four decimals for every float, two for millimetres, None for what is undefined."""
+    return {key: _rounded(key, value) for key, value in row.items()}
+
+
+def _rounded(column: str, value: object) -> object:
+    if is_undefined(value):
+        return None
+    if not isinstance(value, float):
+        return value
+    return f"{value:.{2 if column.endswith('_mm') else 4}f}"
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
+    text = "" if value is None or is_undefined(value) else str(value)
     kind = ' class="number"' if NUMBER.fullmatch(text) else ""
     return f"<td{kind}>{escape(text)}</td>"

@@ -1,7 +1,6 @@
 """Stage `train`: fine-tune a Wav2Vec2 classifier on one fold."""
 
 import argparse
-import csv
 import shutil
 import sys
 from pathlib import Path
@@ -29,7 +28,7 @@ from tap2key.config import SHIPPED_KEYBOARD, merge
 from tap2key.cut import cut_of
 from tap2key.dataset import FOLD_FILE, identities, touched_at
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, room_at
+from tap2key.files import atomic_folder, room_at, write_tsv
 from tap2key.fitting import Fold, add_fitting_arguments, open_fold, read_settings
 from tap2key.inputs import Inputs, as_batch
 from tap2key.keyboard import load_keyboard
@@ -366,9 +365,4 @@ def write_history(path: Path, log: list[dict[str, Any]]) -> None:
     for entry in log:
         if "loss" in entry or "eval_loss" in entry:
             rows.setdefault(entry["step"], {}).update(entry)
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(
-            handle, HISTORY_COLUMNS, extrasaction="ignore", delimiter="\t", lineterminator="\n"
-        )
-        writer.writeheader()
-        writer.writerows(rows.values())
+    write_tsv(path, rows.values(), HISTORY_COLUMNS)
