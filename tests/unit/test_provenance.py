@@ -83,6 +83,7 @@ def test_code_counts_in_the_module_and_in_what_it_imports(package, file, old, ne
         ("train", "fold", False),
         ("train", "evaluation", False),
         ("augment", "evaluation", False),
+        ("weighted_f1", "train", True),
         ("detect", "segment", True),
         ("detect", "train", False),
         ("scores", "evaluation", True),
@@ -102,7 +103,7 @@ def test_data_flows_one_way():
     modules = [
         ".".join(("tap2key", *path.relative_to(provenance.PACKAGE_ROOT).with_suffix("").parts))
         for path in provenance.PACKAGE_ROOT.rglob("*.py")
-        if path.stem not in ("__init__", "__main__") and "metrics" not in path.parts
+        if path.stem not in ("__init__", "__main__")
     ]
     assert "tap2key.represent" in modules
     for module in modules:

@@ -25,7 +25,7 @@ from made import (
 )
 from safetensors.numpy import load_file
 from sklearn.metrics import f1_score
-from transformers import EvalPrediction
+from transformers import EvalPrediction, Trainer
 
 from tap2key import train
 from tap2key.__main__ import main
@@ -397,6 +397,31 @@ def test_evaluation_and_checkpoints_come_every_so_many_epochs(tmp_path):
     # 95 rows are 10 batches, which are 4 steps of up to three batches.
     assert (arguments.eval_steps, arguments.save_steps) == (8, 8)
     assert arguments.save_total_limit == 2
+
+
+@pytest.mark.parametrize(
+    ("warmup", "accumulation", "steps"),
+    [(0, 3, 0), (0.1, 3, 4), (0.5, 3, 20), (1, 3, 40), (0.001, 3, 1), (0.1, 1, 10)],
+)
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant_with_warmup"])
+def test_the_warm_up_is_a_share_of_all_steps(tmp_path, warmup, accumulation, steps, schedule):
+    """95 rows are 10 batches an epoch, which are 4 steps of up to three batches."""
+    chosen = {**read_default_training(), "epochs": 10, "batch_size": 10, "schedule": schedule}
+    chosen |= {"warmup": warmup, "accumulation": accumulation, "learning_rate": 0.5}
+    arguments = train.training_arguments(chosen, 95, 1, 0, tmp_path)
+    padded = [{"x": 0}] * 100
+    sides = {"train_dataset": padded, "eval_dataset": padded}
+    trainer = Trainer(torch.nn.Linear(1, 1), arguments, **sides)
+    total = trainer.set_initial_training_values(arguments, trainer.get_train_dataloader())[-1]
+    assert total == 10 * -(-10 // accumulation)
+    trainer.create_optimizer_and_scheduler(total)
+    rates = []
+    for _ in range(total):
+        rates.append(trainer.lr_scheduler.get_last_lr()[0])
+        trainer.optimizer.step()
+        trainer.lr_scheduler.step()
+    rising = [0.5 * step / steps for step in range(steps)]
+    assert rates[: steps + 1] == pytest.approx([*rising, 0.5][:total])
 
 
 def read_default_training():

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,9 +13,6 @@ from tap2key.errors import Tap2keyError
 FIRST_PORT = 20_000
 PORTS = 20_000
 ONE_NODE = "localhost"
-# Where `evaluate` keeps a copy of the metric's module: by default at home, which nodes share and
-# whose locks may not work.
-MODULES_CACHE = {"HF_MODULES_CACHE": f"{tempfile.gettempdir()}/tap2key-{os.getuid()}"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ def main(args: argparse.Namespace) -> None:
     for name in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(name, signal.SIG_IGN)
     try:
-        os.execvpe(command[0], command, {**MODULES_CACHE, **os.environ})
+        os.execvp(command[0], command)
     except OSError as error:
         raise Tap2keyError(f"{command[0]}: cannot be started ({error.strerror})") from error
 

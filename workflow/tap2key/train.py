@@ -1,13 +1,13 @@
 """Stage `train`: fine-tune a Wav2Vec2 classifier on one fold."""
 
 import argparse
+import math
 import shutil
 import sys
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-import evaluate
 import numpy as np
 import torch
 from accelerate import PartialState
@@ -48,8 +48,8 @@ from tap2key.softness import Softness
 from tap2key.staging import staged
 from tap2key.temperature import divide_logits, fit_temperature
 from tap2key.together import Interruption, check_equal_weights, sole_writer, told_by_first
+from tap2key.weighted_f1 import WeightedF1
 
-METRIC = Path(__file__).parent / "metrics" / "weighted_f1"
 HISTORY_COLUMNS = ("epoch", "step", "loss", "learning_rate", "eval_loss", "eval_weighted_f1")
 # A node that died leaves its lock until the file server gives up on it.
 SECONDS_TO_WAIT_FOR_LOCK = 120
@@ -274,7 +274,10 @@ def training_arguments(
     if precision == "auto":
         precision = "fp16" if cuda else "fp32"
     batches = -(-rows // chosen["batch_size"])
-    between = chosen["evaluate_every"] * -(-batches // chosen["accumulation"])
+    steps = -(-batches // chosen["accumulation"])
+    between = chosen["evaluate_every"] * steps
+    # Told as a share, 1 would be one step to the library.
+    warmup_steps = math.ceil(chosen["epochs"] * steps * chosen["warmup"])
     return TrainingArguments(
         output_dir=str(output),
         num_train_epochs=chosen["epochs"],
@@ -283,7 +286,7 @@ def training_arguments(
         gradient_accumulation_steps=chosen["accumulation"],
         learning_rate=chosen["learning_rate"],
         lr_scheduler_type=chosen["schedule"],
-        warmup_steps=chosen["warmup"],
+        warmup_steps=warmup_steps,
         weight_decay=chosen["weight_decay"],
         adam_beta2=chosen["adam_beta2"],
         label_smoothing_factor=chosen["label_smoothing"],
@@ -353,10 +356,9 @@ def in_whole_batches(data: Dataset, batch_size: int) -> Dataset:
 
 
 def weighted_f1(prediction: Any) -> dict[str, float]:
-    """The metric that chooses the best epoch, from the `evaluate` library."""
-    metric = evaluate.load(str(METRIC), keep_in_memory=True)
+    """The metric that chooses the best epoch."""
     guesses = np.argmax(prediction.predictions, axis=-1)
-    return metric.compute(predictions=guesses, references=prediction.label_ids)
+    return WeightedF1().compute(predictions=guesses, references=prediction.label_ids)
 
 
 def write_history(path: Path, log: list[dict[str, Any]]) -> None:
