@@ -1,11 +1,16 @@
-"""Which of a run's checkpoints were written to their end."""
+"""Which of a run's checkpoints can be resumed from: written to their end, and not diverged."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from accelerate import PartialState
+from safetensors import SafetensorError, safe_open
+from transformers.utils import SAFE_WEIGHTS_NAME
+
+from tap2key.finite import undefined_weight
 
 COMPLETE = "complete"
 
@@ -17,9 +22,14 @@ def mark_complete(checkpoint: Path) -> None:
 
 @contextmanager
 def only_whole_checkpoints(folder: Path) -> Iterator[None]:
-    """Before and after the block, remove checkpoints that were not written to their end."""
+    """Before and after the block, remove checkpoints that were not written to their end.
+
+    Before it, remove those too whose weights diverged or are damaged: resumed from, they would
+    diverge again and again.
+    """
     try:
         remove_half_written(folder)
+        remove_diverged(folder)
         yield
     finally:
         remove_half_written(folder)
@@ -31,6 +41,23 @@ def remove_half_written(folder: Path) -> None:
         for checkpoint in folder.glob("checkpoint-*"):
             if not (checkpoint / COMPLETE).is_file():
                 shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def remove_diverged(folder: Path) -> None:
+    """Remove checkpoints whose weights are not finite or cannot be read; the first process does."""
+    if not PartialState().is_main_process:
+        return
+    for weights in folder.glob(f"checkpoint-*/{SAFE_WEIGHTS_NAME}"):
+        try:
+            with safe_open(weights, "pt") as file:
+                names = list(file.keys())
+                undefined = undefined_weight((name, file.get_tensor(name)) for name in names)
+            reason = undefined and f"{undefined} is not finite"
+        except SafetensorError as error:
+            reason = str(error)
+        if reason is not None:
+            print(f"{weights.parent}: not resumed from ({reason})", file=sys.stderr)
+            shutil.rmtree(weights.parent, ignore_errors=True)
 
 
 def last_complete_checkpoint(folder: Path) -> str | None:

@@ -4,6 +4,7 @@ import numpy as np
 
 from tap2key.delays import gcc_phat_delays, level_ratios, with_slopes
 from tap2key.errors import Tap2keyError
+from tap2key.finite import check_windows
 from tap2key.represent import CHANNELS, Encoding
 
 # Delays beyond the time that a wave needs across the table are noise.
@@ -20,21 +21,30 @@ def forest_features(kind: str, inputs: np.ndarray, encoding: Encoding) -> np.nda
     deviation over time of 13 mel-frequency cepstral coefficients of each channel.
 
     Raises:
-        Tap2keyError: the encoding does not keep all eight channels apart.
+        Tap2keyError: the encoding does not keep all eight channels apart, or windows or their
+            features are not finite numbers.
     """
     if encoding.representation != "interleave":
         raise Tap2keyError(
             f"{kind} needs all eight channels: set encoding.representation to interleave, "
             f"not {encoding.representation}"
         )
+    check_windows(inputs)
     windows = inputs.reshape(len(inputs), -1, CHANNELS).transpose(0, 2, 1)
+    features = _features(kind, windows, encoding.sample_rate)
+    # Squares of values far beyond full scale overflow.
+    check_windows(features)
+    return features
+
+
+def _features(kind: str, windows: np.ndarray, sample_rate: int) -> np.ndarray:
     if kind == "mfcc_forest":
-        return cepstra(windows, encoding.sample_rate)
+        return cepstra(windows, sample_rate)
     windows = with_slopes(windows)
     levels = level_ratios(windows)
     if kind == "level_forest":
         return levels
-    return np.hstack([gcc_phat_delays(windows, encoding.sample_rate, MAX_DELAY_S), levels])
+    return np.hstack([gcc_phat_delays(windows, sample_rate, MAX_DELAY_S), levels])
 
 
 def cepstra(windows: np.ndarray, sample_rate: int) -> np.ndarray:

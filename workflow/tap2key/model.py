@@ -14,6 +14,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSe
 from tap2key.convolutional import ConvolutionalClassifier, ConvolutionalConfig
 from tap2key.cut import Cut
 from tap2key.errors import Tap2keyError
+from tap2key.finite import check_weights
 
 Classifier = Wav2Vec2ForSequenceClassification | ConvolutionalClassifier
 FIRST_KERNEL = "wav2vec2.feature_extractor.conv_layers.0.conv.weight"
@@ -71,6 +72,7 @@ def build_model(
     Raises:
         Tap2keyError: an unknown setting, a checkpoint that cannot be read or has other labels, or
             inputs too short for the model's strides.
+        DivergedError: the checkpoint's weights are not finite numbers.
     """
     _check_settings(shape)
     names = {
@@ -203,4 +205,5 @@ def _from_checkpoint(
     except SHAPE_ERRORS as error:
         where = "model.shape" if shape else f"model.checkpoint {checkpoint}"
         raise Tap2keyError(f"{where}: {_one_line(error)}") from error
+    check_weights(model, f"model.checkpoint {checkpoint}")
     return model if aligned_channels is None else _aligned(model, aligned_channels)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from tap2key.audio import SAMPLE_RATE, WINDOW, WINDOW_BEFORE, AudioFile
 from tap2key.detect import find_taps
 from tap2key.ensemble import Ensemble
-from tap2key.errors import Tap2keyError
+from tap2key.errors import DivergedError, Tap2keyError
 from tap2key.files import atomic_folder, joined_warnings, write_tsv
 from tap2key.keyboard import load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES
@@ -80,7 +80,8 @@ def main(args: argparse.Namespace) -> None:
             try:
                 table, audio = named_recording(recording, ensemble, args.peak_height)
             except Tap2keyError as error:
-                if recording.chosen:
+                # A model that diverged is at fault whatever it listens to.
+                if recording.chosen or isinstance(error, DivergedError):
                     raise
                 audits[-1] |= {"status": "left out", "reason": str(error)}
                 print(f"left out: {error}", file=sys.stderr)

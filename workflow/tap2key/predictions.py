@@ -87,13 +87,16 @@ def read_predictions(path: Path) -> Predictions:
     """Read an evaluation's predictions back.
 
     Raises:
-        Tap2keyError: the file is missing or not such a table.
+        Tap2keyError: the file is missing or not such a table, or holds probabilities that are not
+            finite numbers.
     """
     try:
         table = pq.read_table(path)
         labels = tuple(table.schema.metadata[b"labels"].decode().split("\t"))
         index = {label: at for at, label in enumerate(labels)}
         flat = table["probabilities"].combine_chunks().flatten().to_numpy()
+        if not np.isfinite(flat).all():
+            raise ValueError("probabilities that are not finite numbers")
         return Predictions(
             labels,
             tuple(zip(*(table[name].to_pylist() for name in IDENTITY), strict=True)),

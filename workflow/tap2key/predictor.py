@@ -6,6 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from tap2key.cut import cut_of
+from tap2key.errors import DivergedError
+from tap2key.finite import ADVICE, check_answers, check_weights
 from tap2key.modelfolder import FOREST_FILE, HEAD, encoding_of, read_about
 
 INPUTS_AT_ONCE = 64
@@ -16,14 +18,23 @@ class Predictor(Protocol):
     """A model that is ready to use."""
 
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
-        """[n, length] float32 encoded windows → [n, labels] float64, rows adding up to 1."""
+        """[n, length] float32 encoded windows → [n, labels] float64, rows adding up to 1.
+
+        Raises:
+            Tap2keyError: they are not finite numbers, because the model or a window is not.
+        """
 
     def with_embeddings(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """The probabilities, and of a network what its last layer sees: [n, width]."""
 
 
 def load_predictor(folder: Path, allow_other_version: bool = False) -> tuple[Predictor, dict]:
-    """Read a model's folder; also returns what the folder says about the model."""
+    """Read a model's folder; also returns what the folder says about the model.
+
+    Raises:
+        Tap2keyError: see `read_about`.
+        DivergedError: its weights are not finite numbers.
+    """
     about = read_about(folder, allow_other_version)
     if about["kind"] in ("wav2vec2", "convolutional"):
         return NetworkPredictor(folder, about), about
@@ -45,7 +56,9 @@ class NetworkPredictor:
         family = ConvolutionalClassifier if plain else AutoModelForAudioClassification
         self.torch = torch
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.folder = folder
         self.model = family.from_pretrained(folder).to(self.device).eval()
+        check_weights(self.model, str(folder))
         self.head = self.model.get_submodule(HEAD[about["kind"]])
         self.extractor = AutoFeatureExtractor.from_pretrained(folder)
         self.encoding = encoding_of(about)
@@ -65,7 +78,9 @@ class NetworkPredictor:
             probabilities = self._forward(inputs)
         finally:
             hook.remove()
-        return probabilities, np.concatenate(seen)
+        embeddings = np.concatenate(seen)
+        check_answers(self.folder, inputs, probabilities, embeddings)
+        return probabilities, embeddings
 
     def _forward(self, inputs: np.ndarray) -> np.ndarray:
         parts = []
@@ -95,6 +110,9 @@ class ForestPredictor:
         from tap2key.features import forest_features
 
         self.forest = skops.io.load(folder / FOREST_FILE, trusted=TRUSTED_TYPES)
+        if not all(np.isfinite(tree.tree_.value).all() for tree in self.forest.estimators_):
+            raise DivergedError(f"{folder}: a tree's shares are not finite; {ADVICE}")
+        self.folder = folder
         self.features, self.kind = forest_features, about["kind"]
         self.encoding, self.labels = encoding_of(about), about["labels"]
 
@@ -103,6 +121,7 @@ class ForestPredictor:
         result = np.zeros((len(inputs), len(self.labels)))
         seen = self.forest.classes_
         result[:, seen] = self.forest.predict_proba(self.features(self.kind, inputs, self.encoding))
+        check_answers(self.folder, inputs, result)
         return result
 
     def with_embeddings(self, inputs: np.ndarray) -> tuple[np.ndarray, None]:

@@ -14,6 +14,8 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import Trainer
 
+from tap2key.errors import DivergedError, Tap2keyError
+from tap2key.finite import ADVICE
 from tap2key.inputs import TARGETS
 from tap2key.places import Places, seen_from_the_table
 
@@ -49,7 +51,10 @@ def soft_labels(
 
 
 class SoftLabelTrainer(Trainer):
-    """A Trainer whose batches may bring `targets`, [n, labels], to be learned for the labels."""
+    """A Trainer whose batches may bring `targets`, [n, labels], to be learned for the labels.
+
+    It stops where the loss is no finite number any more.
+    """
 
     # The loss below is a mean over the batch at hand, as the labels' own.
     loss_is_scaled_for_ga = False
@@ -70,3 +75,24 @@ class SoftLabelTrainer(Trainer):
         smoothing = self.args.label_smoothing_factor
         loss = cross_entropy(outputs.logits, targets, label_smoothing=smoothing)
         return (loss, outputs) if return_outputs else loss
+
+    def training_step(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor | Any],
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """See `Trainer`.
+
+        Raises:
+            Tap2keyError: the loss is not finite, because training diverged or a window is not.
+        """
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if not loss.isfinite():
+            step = f"step {self.state.global_step + 1} of {self.state.max_steps}"
+            if not inputs["input_values"].isfinite().all():
+                raise Tap2keyError(
+                    f"{step}: windows hold numbers that are not finite; leave their recording out"
+                )
+            raise DivergedError(f"training diverged at {step}: the loss is not finite; {ADVICE}")
+        return loss

@@ -10,6 +10,9 @@ import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from tap2key.errors import DivergedError
+from tap2key.finite import ADVICE
+
 LOWEST, HIGHEST = 0.01, 100.0
 
 
@@ -22,7 +25,12 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     Args:
         logits: [n, labels], of taps that the network was not trained on.
         truth: [n], indices of labels.
+
+    Raises:
+        DivergedError: a logit is not a finite number.
     """
+    if not np.isfinite(logits).all():
+        raise DivergedError(f"the network's logits of its validation taps are not finite; {ADVICE}")
     rows, second = np.arange(len(logits)), np.argsort(-logits, axis=1, kind="stable")[:, 1]
 
     def loss(exponent: float) -> float:

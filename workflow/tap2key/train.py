@@ -27,8 +27,9 @@ from tap2key.checkpoints import last_complete_checkpoint, mark_complete, only_wh
 from tap2key.config import SHIPPED_KEYBOARD, merge
 from tap2key.cut import cut_of
 from tap2key.dataset import FOLD_FILE, identities, touched_at
-from tap2key.errors import Tap2keyError
+from tap2key.errors import DivergedError, Tap2keyError
 from tap2key.files import atomic_folder, room_at, write_tsv
+from tap2key.finite import ADVICE, check_weights
 from tap2key.fitting import Fold, add_fitting_arguments, open_fold, read_settings
 from tap2key.inputs import Inputs, as_batch
 from tap2key.keyboard import load_keyboard
@@ -189,6 +190,7 @@ def train(
         return
     temperature = fit_temperature(heard.predictions, heard.label_ids)
     divide_logits(model.get_submodule(HEAD[settings["kind"]]), temperature)
+    check_weights(model, str(output))
     with atomic_folder(output) as temporary:
         model.save_pretrained(temporary)
         extractor.save_pretrained(temporary)
@@ -293,6 +295,8 @@ def training_arguments(
         fp16=precision == "fp16",
         bf16=precision == "bf16",
         use_cpu=not cuda,
+        # What it would hide ends training.
+        logging_nan_inf_filter=False,
         eval_strategy="steps",
         eval_steps=between,
         save_strategy="steps",
@@ -330,7 +334,16 @@ class Bookkeeping(TrainerCallback):
             control.should_evaluate = control.should_log = True
 
     def on_evaluate(self, args, state, control, metrics, **kwargs) -> None:
-        """One line per evaluation."""
+        """One line per evaluation.
+
+        Raises:
+            DivergedError: its loss is not a finite number.
+        """
+        if not math.isfinite(metrics["eval_loss"]):
+            raise DivergedError(
+                f"training diverged by step {state.global_step} of {state.max_steps}: the "
+                f"validation loss is not finite; {ADVICE}"
+            )
         if state.is_world_process_zero and args.disable_tqdm:
             print(
                 f"epoch {state.epoch:.0f} of {args.num_train_epochs:.0f}: validation loss "
@@ -339,8 +352,13 @@ class Bookkeeping(TrainerCallback):
                 flush=True,
             )
 
-    def on_save(self, args, state, control, **kwargs) -> None:
-        """A checkpoint without this mark may be half-written and is not resumed from."""
+    def on_save(self, args, state, control, model, **kwargs) -> None:
+        """A checkpoint without this mark may be half-written and is not resumed from.
+
+        Raises:
+            DivergedError: its weights are not finite numbers.
+        """
+        check_weights(model, f"step {state.global_step} of {state.max_steps}")
         PartialState().wait_for_everyone()
         if state.is_world_process_zero:
             mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
