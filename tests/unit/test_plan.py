@@ -324,6 +324,35 @@ def test_a_checkpoint_on_this_disk_is_an_input_of_training(study):
     assert made.checkpoint_files("hub") == made.checkpoint_files("scratch") == []
 
 
+def test_each_revision_of_a_checkpoint_is_fetched_into_a_folder_of_its_own(study):
+    base, pinned = "facebook/wav2vec2-base", "0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8"
+    models = {
+        "default": {},
+        "main": {"revision": "main"},
+        "tag": {"revision": "refs/pr/1"},
+        "other": {"checkpoint": "lab/other"},
+    }
+    made = planned(study, experiments={name: {"model": model} for name, model in models.items()})
+    folders = {name: made.pretrained(name) for name in models}
+    root = f"{made.results}/pretrained/"
+    assert folders == {
+        "default": [f"{root}facebook--wav2vec2-base@{pinned}"],
+        "main": [f"{root}facebook--wav2vec2-base"],
+        "tag": [f"{root}facebook--wav2vec2-base@refs--pr--1"],
+        "other": [f"{root}lab--other"],
+    }
+    asked = [made.fetched[folder] for (folder,) in folders.values()]
+    assert asked == [(base, pinned), (base, "main"), (base, "refs/pr/1"), ("lab/other", "main")]
+
+
+@pytest.mark.parametrize("checkpoint", [None, "folder"])
+def test_a_revision_of_what_is_not_on_the_hub_is_refused(study, checkpoint):
+    where = None if checkpoint is None else str(study)
+    model = {"checkpoint": where, "revision": "main"}
+    with pytest.raises(Tap2keyError, match=r"experiments\.e\.model\.revision: is for a name on"):
+        planned(study, experiments={"e": {"model": model}})
+
+
 def test_predicting_asks_for_the_memory_of_all_models(study):
     new = {"predict": {"recordings": str(study / "study"), "experiment": "only"}}
     alone, both = (

@@ -153,6 +153,20 @@ def test_a_large_file_is_fingerprinted_by_size_head_and_tail(tmp_path, monkeypat
     assert print_of(size=201) != same
 
 
+def test_a_large_file_is_fingerprinted_whole_where_a_result_depends_on_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "WHOLE_FILE_LIMIT", 100)
+    monkeypatch.setattr(provenance, "SAMPLED_BYTES", 10)
+    path = tmp_path / "folder" / "large"
+    path.parent.mkdir()
+    path.write_bytes(bytes(205))
+    expected = hashlib.blake2b(b"205" + bytes(205), digest_size=12).hexdigest()
+    assert provenance.fingerprint(path, whole=True) == expected
+    before = provenance.fingerprint(path.parent, whole=True)
+    path.write_bytes(bytes(100) + b"1" + bytes(104))
+    assert provenance.fingerprint(path, whole=True) != expected
+    assert provenance.fingerprint(path.parent, whole=True) != before
+
+
 def test_a_folder_is_fingerprinted_by_names_and_contents(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a").write_text("1")

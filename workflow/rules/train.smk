@@ -16,10 +16,12 @@ rule pretrained:
     conda:
         "../../envs/learning.yaml"
     params:
-        checkpoint=lambda w, output: PLAN.fetched[str(output)],
+        checkpoint=lambda w, output: PLAN.fetched[str(output)][0],
+        revision=lambda w, output: PLAN.fetched[str(output)][1],
         code=code_hash("tap2key.fetch"),
     shell:
-        "python -m tap2key fetch --checkpoint {params.checkpoint:q} --output {output:q}"
+        "python -m tap2key fetch --checkpoint {params.checkpoint:q}"
+        " --revision {params.revision:q} --output {output:q}"
         " > {log:q} 2>&1"
 
 

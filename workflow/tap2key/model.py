@@ -15,6 +15,7 @@ from tap2key.convolutional import ConvolutionalClassifier, ConvolutionalConfig
 from tap2key.cut import Cut
 from tap2key.errors import Tap2keyError
 from tap2key.finite import check_weights
+from tap2key.hub import revision_of
 
 Classifier = Wav2Vec2ForSequenceClassification | ConvolutionalClassifier
 FIRST_KERNEL = "wav2vec2.feature_extractor.conv_layers.0.conv.weight"
@@ -47,6 +48,7 @@ def build_classifier(settings: Mapping[str, Any], labels: Sequence[str], cut: Cu
         cut.length,
         cut.period if chosen["aligned_stem"] else None,
         chosen["freeze"],
+        chosen["revision"],
     )
 
 
@@ -57,6 +59,7 @@ def build_model(
     input_length: int,
     aligned_channels: int | None = None,
     freeze: Sequence[str] = (),
+    revision: str | None = None,
 ) -> Wav2Vec2ForSequenceClassification:
     """A classifier with one output per label.
 
@@ -67,6 +70,7 @@ def build_model(
         aligned_channels: widen a checkpoint's first convolution to whole frames of so many
             interleaved channels; None leaves it.
         freeze: beginnings of the names of parameters that are not trained.
+        revision: commit, tag or branch of a checkpoint on the model hub; see `revision_of`.
         input_length: values of one input, to refuse a model that makes no frame of them.
 
     Raises:
@@ -83,7 +87,7 @@ def build_model(
     if checkpoint is None:
         model = _from_shape(shape, names)
     else:
-        model = _from_checkpoint(checkpoint, shape, labels, names, aligned_channels)
+        model = _from_checkpoint(checkpoint, shape, labels, names, aligned_channels, revision)
     frames = int(model._get_feat_extract_output_lengths(input_length))
     if frames < 1:
         raise Tap2keyError(
@@ -179,9 +183,10 @@ def _from_checkpoint(
     labels: Sequence[str],
     names: Mapping[str, Any],
     aligned_channels: int | None,
+    revision: str | None,
 ) -> Wav2Vec2ForSequenceClassification:
     # A compute node without a network would try for a minute, in every job.
-    here = {"local_files_only": True}
+    here = {"local_files_only": True, "revision": revision_of(checkpoint, revision)}
     try:
         found = Wav2Vec2Config.from_pretrained(checkpoint, **here)
         classifies = "Wav2Vec2ForSequenceClassification" in (found.architectures or [])

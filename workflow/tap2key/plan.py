@@ -9,6 +9,7 @@ from typing import Any
 
 from tap2key.config import SHIPPED_KEYBOARD, choose, complete_config, selected
 from tap2key.errors import Tap2keyError
+from tap2key.hub import folder_name, revision_of
 from tap2key.options import share_of_batch
 from tap2key.simulate.plan import PlannedSession, plan_study
 from tap2key.sources import find_recordings, simulated_study, study_roots
@@ -225,14 +226,17 @@ class Plan:
         return {key: settings[key] for key in keys}
 
     @cached_property
-    def fetched(self) -> dict[str, str]:
-        """The checkpoints to fetch from the model hub, by the folder they land in."""
+    def fetched(self) -> dict[str, tuple[str, str]]:
+        """The checkpoints to fetch from the model hub and their revisions, by their folders."""
         models = [self.experiments[name]["model"] for name in self.of_kind(forests=False)]
         return {
-            f"{self.results}/pretrained/{m['checkpoint'].replace('/', '--')}": m["checkpoint"]
+            self._fetched_into(m): (m["checkpoint"], revision_of(m["checkpoint"], m["revision"]))
             for m in models
             if is_on_hub(m["checkpoint"])
         }
+
+    def _fetched_into(self, model: Mapping[str, Any]) -> str:
+        return f"{self.results}/pretrained/{folder_name(model['checkpoint'], model['revision'])}"
 
     def checkpoint_files(self, experiment: str) -> list[str]:
         """The files of the folder on this disk that an experiment starts from, if it does."""
@@ -243,8 +247,8 @@ class Plan:
 
     def pretrained(self, experiment: str) -> list[str]:
         """The folder of the fetched checkpoint that an experiment starts from, if it does."""
-        checkpoint = self.experiments[experiment]["model"]["checkpoint"]
-        return [folder for folder, name in self.fetched.items() if name == checkpoint]
+        model = self.experiments[experiment]["model"]
+        return [self._fetched_into(model)] if is_on_hub(model["checkpoint"]) else []
 
     @cached_property
     def calibrated(self) -> list[str]:
@@ -355,6 +359,12 @@ def plan_of(config: Mapping[str, Any], everything: Iterable[Recording]) -> Plan:
     for name in plan.of_kind(forests=False):
         where = f"config: experiments.{name}.training.batch_size"
         share_of_batch(plan.experiments[name]["training"]["batch_size"], processes, where)
+        model = plan.experiments[name]["model"]
+        if model["revision"] is not None and not is_on_hub(model["checkpoint"]):
+            raise Tap2keyError(
+                f"config: experiments.{name}.model.revision: is for a name on the model hub, and "
+                f"model.checkpoint is {model['checkpoint'] or 'null'}; set it to null"
+            )
     return plan
 
 

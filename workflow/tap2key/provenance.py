@@ -13,7 +13,8 @@ from tap2key.files import write_json
 
 PACKAGE_ROOT = Path(__file__).parent
 FILE_NAME = "provenance.json"
-# Larger files count by size, head and tail: half an hour of recording is 5.5 GB.
+# Larger files count by size, head and tail unless asked otherwise: half an hour of recording is
+# 5.5 GB, and to hash it would take longer than to segment it.
 WHOLE_FILE_LIMIT = 8 << 20
 SAMPLED_BYTES = 1 << 20
 
@@ -24,20 +25,23 @@ def digest(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def fingerprint(path: str | Path) -> str:
+def fingerprint(path: str | Path, whole: bool = False) -> str:
     """A hash of a file's size and content, or of all files in a folder by name.
 
-    Files above 8 MiB contribute their first and last MiB.
+    Unless `whole`, files above 8 MiB contribute their first and last MiB: enough to say what an
+    output was made from. Where a result is reused because its inputs are the same, as a model's
+    checkpoints are, files are hashed whole (a GB takes about a second).
     """
     path = Path(path)
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-        return digest([[str(p.relative_to(path)), fingerprint(p)] for p in files])
+        return digest([[str(p.relative_to(path)), fingerprint(p, whole)] for p in files])
     size = path.stat().st_size
     hashed = hashlib.blake2b(str(size).encode(), digest_size=12)
     with path.open("rb") as handle:
-        if size <= WHOLE_FILE_LIMIT:
-            hashed.update(handle.read())
+        if whole or size <= WHOLE_FILE_LIMIT:
+            while block := handle.read(SAMPLED_BYTES):
+                hashed.update(block)
         else:
             hashed.update(handle.read(SAMPLED_BYTES))
             handle.seek(-SAMPLED_BYTES, 2)
@@ -125,8 +129,12 @@ def write_provenance(
     settings: Mapping[str, Any],
     inputs: Iterable[str | Path],
     packages: Iterable[str],
+    whole: bool = False,
 ) -> None:
-    """Write `provenance.json` into an output folder: what made it, from what, with what."""
+    """Write `provenance.json` into an output folder: what made it, from what, with what.
+
+    `inputs` count by their `fingerprint`, of the `whole` files or of samples of large ones.
+    """
     write_json(
         Path(folder) / FILE_NAME,
         {
@@ -134,6 +142,6 @@ def write_provenance(
             "settings": dict(settings),
             "code": code_hash(module),
             "packages": package_versions(packages),
-            "inputs": {str(path): fingerprint(path) for path in inputs},
+            "inputs": {str(path): fingerprint(path, whole) for path in inputs},
         },
     )

@@ -31,6 +31,7 @@ from tap2key.errors import DivergedError, Tap2keyError
 from tap2key.files import atomic_folder, room_at, write_tsv
 from tap2key.finite import ADVICE, check_weights
 from tap2key.fitting import Fold, add_fitting_arguments, open_fold, read_settings
+from tap2key.hub import origin
 from tap2key.inputs import Inputs, as_batch
 from tap2key.keyboard import load_keyboard
 from tap2key.model import build_classifier, build_extractor
@@ -102,7 +103,8 @@ def main(args: argparse.Namespace) -> None:
         "fold": fold.about,
         # Experiments that come out the same are still different models.
         "output": str(args.output),
-        "read": [fingerprint(path) for path in read_beside(settings, args)],
+        "read": [fingerprint(path, whole=True) for path in read_beside(settings, args)],
+        "pretrained": origin(settings, args.pretrained),
         "code": code_hash("tap2key.train"),
         "packages": package_versions(ABOUT_PACKAGES),
     }
@@ -204,9 +206,10 @@ def train(
         write_provenance(
             temporary,
             "tap2key.train",
-            {**settings, "seed": seed},
+            {**settings, "seed": seed, "pretrained": origin(settings, args.pretrained)},
             [fold.folder / FOLD_FILE, *read_beside(settings, args)],
             ABOUT_PACKAGES,
+            whole=True,
         )
     shutil.rmtree(checkpoints)
     print(f"{output}: best validation weighted F1 {trainer.state.best_metric:.3f}", file=sys.stderr)
