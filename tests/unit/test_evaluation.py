@@ -271,7 +271,14 @@ def test_a_dataset_that_is_not_the_one_of_the_fold_it_is_tested_by_is_refused(tm
 
 def test_it_says_when_the_model_had_heard_the_participant(study, forest, tmp_path):
     assert evaluate(forest, study[1]["Bo"], tmp_path / "Bo") == 0
-    assert read_json(tmp_path / "Bo" / "metrics.json")["held_out"] is False
+    metrics = read_json(tmp_path / "Bo" / "metrics.json")
+    assert (metrics["held_out"], metrics["heard_in_training"]) == (False, ["Bo"])
+    both = [study[1][name] for name in ("Ana", "Bo")]
+    arguments = ["--model", forest, "--output", tmp_path / "both", "--dataset", *both]
+    assert main(["evaluate", *map(str, arguments)]) == 0
+    metrics = read_json(tmp_path / "both" / "metrics.json")
+    assert (metrics["held_out"], metrics["heard_in_training"]) == (False, ["Bo"])
+    assert "Ana, Bo, 1 of 2 held out" in (tmp_path / "both" / "keys.html").read_text()
 
 
 def test_what_is_not_a_model_is_refused(study, tmp_path, capsys):

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections import Counter
 from itertools import product
 
@@ -9,9 +10,10 @@ from made import LABELS, fold, people
 from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 
 from tap2key.__main__ import main
+from tap2key.compare import comparable_scores, experiment_row
 from tap2key.config import SHIPPED_KEYBOARD
 from tap2key.dataset import load_fold
-from tap2key.files import read_json, read_tsv
+from tap2key.files import read_json, read_tsv, write_json
 from tap2key.keyboard import load_keyboard
 from tap2key.places import expected_places, places_of
 from tap2key.predictions import Predictions, write_predictions
@@ -131,8 +133,44 @@ def test_a_model_that_was_trained_on_a_participant_makes_no_held_out_summary(tmp
     heard = evaluation(tmp_path / "heard", "Ana", "ab", "ab", held_out=False)
     other = evaluation(tmp_path / "other", "Bo", "ab", "ab")
     assert summarize([heard, other], tmp_path / "out") == 0
-    assert "none of them held out" in capsys.readouterr().err
-    assert read_json(tmp_path / "out" / "summary.json")["held_out"] is False
+    assert "2 participants, 1 of 2 held out" in capsys.readouterr().err
+    about = read_json(tmp_path / "out" / "summary.json")
+    assert (about["held_out"], about["heard_in_training"]) == (False, ["Ana"])
+    page = (tmp_path / "out" / "participants.html").read_text()
+    assert "<h1>out: participants, 1 of 2 held out</h1>" in page
+
+
+@pytest.mark.parametrize(
+    ("heard", "title", "cell"),
+    [
+        ("", "3 held-out participants", "yes"),
+        ("A", "3 participants, 2 of 3 held out", "2 of 3 held out"),
+        ("AB", "3 participants, 1 of 3 held out", "1 of 3 held out"),
+        ("ABC", "3 participants, none of them held out", "no"),
+    ],
+)
+def test_titles_say_how_many_of_how_many_were_held_out(tmp_path, capsys, heard, title, cell):
+    """Of participants tested together, too, and whichever of two seeds' models heard them."""
+    folders = [
+        evaluation(tmp_path / f"{person}{seed}", person, "ab", "ab", seed=seed)
+        for person in "ABC"
+        for seed in (0, 1)
+    ]
+    for folder, person in zip(folders[::2], "ABC", strict=True):
+        path = folder / "metrics.json"
+        known = [person] if person in heard else []
+        write_json(path, read_json(path) | {"held_out": not known, "heard_in_training": known})
+    assert summarize(folders, tmp_path / "out") == 0
+    assert title in capsys.readouterr().err
+    (row,), _ = compare([tmp_path / "out"], tmp_path / "experiments.tsv")
+    assert row["held_out"] == cell
+
+
+def test_evaluations_that_name_nobody_heard_count_all_or_none(tmp_path, capsys):
+    folder = evaluation(tmp_path / "a", "Ana", "ab", "ab", held_out=False)
+    assert "heard_in_training" not in read_json(folder / "metrics.json")
+    assert summarize([folder], tmp_path / "out") == 0
+    assert "1 participants, none of them held out" in capsys.readouterr().err
 
 
 def test_a_participant_spread_over_folds_is_scored_on_all_their_taps(tmp_path):
@@ -314,6 +352,43 @@ def test_differences_are_tested_between_experiments_on_the_same_taps_only(tmp_pa
         assert (row["participants"], row["p"], row["mean_difference"]) == ("0", "", "")
         assert row["verdict"].startswith("not compared")
     assert "good − poor" in capsys.readouterr().out
+
+
+def test_differences_are_tested_on_scores_as_they_are(tmp_path):
+    """Not on those of the table, which has four decimals."""
+    truth = "aaaaaab"
+    folder = evaluation(tmp_path / "Ana", "Ana", truth, "aaaaaba")
+    assert summarize([folder], tmp_path / "out") == 0
+    expected = f1_score([*truth], [*"aaaaaba"], average="macro")
+    assert round(expected, 4) != expected
+    (score,) = comparable_scores(tmp_path / "out").values()
+    assert score == pytest.approx(expected, abs=1e-12)
+    row = experiment_row(tmp_path / "out")
+    assert row["macro_f1"] == row["worst_macro_f1"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_participants_are_compared_if_both_experiments_held_them_out_or_neither_did(tmp_path):
+    """Whatever is so of the experiments' other participants."""
+    scores = {}
+    for name, known in (("one", "B"), ("other", "AB")):
+        folders = []
+        for person in "AB":
+            folders.append(evaluation(tmp_path / name / person, person, "ab", "ab"))
+            path = folders[-1] / "metrics.json"
+            heard = [person] if person in known else []
+            write_json(path, read_json(path) | {"held_out": not heard, "heard_in_training": heard})
+        assert summarize(folders, tmp_path / f"{name}-summary") == 0
+        scores[name] = comparable_scores(tmp_path / f"{name}-summary")
+    assert [person for person, *_ in scores["one"].keys() & scores["other"].keys()] == ["B"]
+
+
+def test_a_summary_without_scores_is_refused(summary, tmp_path, capsys):
+    shutil.copytree(summary, tmp_path / "old")
+    about = read_json(summary / "summary.json")
+    del about["participants"]
+    write_json(tmp_path / "old" / "summary.json", about)
+    assert main(["compare", "--summaries", str(tmp_path / "old")]) == 1
+    assert "summary.json: holds no scores; summarize anew" in capsys.readouterr().err
 
 
 def test_below_six_participants_no_significance_is_claimed(tmp_path, capsys):

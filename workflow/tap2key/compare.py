@@ -5,12 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 from tap2key.benchmarks import numbers, read_benchmark
-from tap2key.files import read_json, read_tsv
+from tap2key.errors import Tap2keyError
+from tap2key.files import read_json
+from tap2key.findings import held_out_of
 from tap2key.plot_curves import draw_comparison
 from tap2key.significance import PairedTest, bootstrap_interval, paired_tests
-from tap2key.summarize import SCORES
+from tap2key.summarize import SCORES, SUMMARY_FILE
 from tap2key.tables import formatted, write_table
 
 # Every other score is a mean over participants too.
@@ -26,8 +29,9 @@ COLUMNS = (
 NOTE = (
     "Means over participants, whose scores are means over seeds; macro-F1 weights all keys alike. "
     "Low and high are the 95 % interval of the mean, from 10,000 bootstrap draws of participants. "
-    "Sd over seeds is of the participants' mean. Where held out is no, the participants were also "
-    "heard in training: such scores say nothing about a new person. Training minutes are one "
+    "Sd over seeds is of the participants' mean. Where held out is not yes, the participants, or "
+    "all but so many of them, were also heard in training: such scores say nothing about a new "
+    "person. Training minutes are one "
     "model's, on average, by the clock and of CPU; Snakemake samples the latter every 30 s, so it "
     "may lack the last half minute. Of a training that was interrupted only the last part counts."
 )
@@ -42,6 +46,7 @@ DIFFERENCES_NOTE = (
     "two-sided, and p Holm corrects it for all tests made here ({tests})."
 )
 MOST_PRINTED_PAIRS = 10
+HELD_OUT_IN_TITLES = {"yes": "", "no": ", not held out"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,13 +92,13 @@ def main(args: argparse.Namespace) -> None:
         DIFFERENCES_NOTE.format(tests=sum(test.p is not None for test in tests)),
     )
     drawn = {
-        row["experiment"] + ("" if row["held_out"] == "yes" else ", not held out"): row
+        row["experiment"] + HELD_OUT_IN_TITLES.get(row["held_out"], f", {row['held_out']}"): row
         for row in rows
     }
     draw_comparison(
         stem,
         {
-            name: [float(person[SCORE]) for person in people[row["experiment"]]]
+            name: [person[SCORE] for person in people[row["experiment"]]]
             for name, row in drawn.items()
         },
         {name: (row["macro_f1_low"], row["macro_f1_high"]) for name, row in drawn.items()},
@@ -101,30 +106,43 @@ def main(args: argparse.Namespace) -> None:
     )
 
 
-def people_of(folder: Path) -> list[dict[str, str]]:
+def read_summary(folder: Path) -> dict[str, Any]:
+    """What an experiment's summary says, its scores unrounded.
+
+    Raises:
+        Tap2keyError: it is missing, or was made before it held them.
+    """
+    about = read_json(folder / SUMMARY_FILE)
+    if "participants" not in about:
+        raise Tap2keyError(f"{folder / SUMMARY_FILE}: holds no scores; summarize anew")
+    return about
+
+
+def people_of(folder: Path) -> list[dict[str, Any]]:
     """The rows of the participants of one experiment's summary."""
-    return read_tsv(folder / "participants.tsv", required=["participant", *SCORES])[:-1]
+    return read_summary(folder)["participants"]
 
 
 def experiment_row(folder: Path) -> dict:
     """Mean, interval, spread and worst participant of one experiment's summary."""
-    people, average = people_of(folder), read_tsv(folder / "participants.tsv")[-1]
-    macro = [float(row[SCORE]) for row in people]
+    about = read_summary(folder)
+    people, average, heard = about["participants"], about["mean"], len(about["heard_in_training"])
+    macro = [row[SCORE] for row in people]
     low, high = bootstrap_interval(macro)
-    worst = min(people, key=lambda row: float(row[SCORE]))
+    worst = min(people, key=lambda row: row[SCORE])
     return {
         "experiment": folder.name,
-        "held_out": "yes" if read_json(folder / "summary.json")["held_out"] else "no",
+        "held_out": {0: "yes", len(people): "no"}.get(heard, held_out_of(len(people), heard)),
         "participants": len(people),
-        "taps": sum(int(row["taps"]) for row in people),
-        "seeds": int(average["seeds"]),
+        "taps": sum(row["taps"] for row in people),
+        "seeds": average["seeds"],
         "macro_f1_low": low,
         "macro_f1_high": high,
-        "worst_macro_f1": float(worst[SCORE]),
+        "worst_macro_f1": worst[SCORE],
         "worst_participant": worst["participant"],
         "macro_f1_sd_over_participants": stdev(macro) if len(macro) > 1 else None,
-        "macro_f1_sd_over_seeds": _number(average["macro_f1_sd_over_seeds"]),
-        **{name: _number(average[name]) for name in SCORES},
+        "macro_f1_sd_over_seeds": average["macro_f1_sd_over_seeds"],
+        **{name: average[name] for name in SCORES},
     }
 
 
@@ -150,12 +168,11 @@ def training_minutes(benchmarks: Iterable[Path]) -> dict[str, dict[str, float | 
 
 def comparable_scores(folder: Path) -> dict[tuple, float]:
     """Each participant's score, by all that must be alike where two experiments are compared."""
-    about = read_json(folder / "summary.json")
+    about = read_summary(folder)
+    tested, heard = about["tested_taps"], about["heard_in_training"]
     return {
-        (row["participant"], about["tested_taps"][row["participant"]], about["held_out"]): float(
-            row[SCORE]
-        )
-        for row in people_of(folder)
+        (row["participant"], tested[row["participant"]], row["participant"] in heard): row[SCORE]
+        for row in about["participants"]
     }
 
 
@@ -166,11 +183,11 @@ def difference_row(test: PairedTest) -> dict:
     return formatted(row) | tiny
 
 
-def participants_side_by_side(people: Mapping[str, Sequence[Mapping[str, str]]]) -> list[dict]:
+def participants_side_by_side(people: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict]:
     """One row per participant with their score in each experiment, to print."""
     names = sorted({row["participant"] for own in people.values() for row in own})
     score = {
-        (experiment, row["participant"]): f"{float(row[SCORE]):.3f}"
+        (experiment, row["participant"]): f"{row[SCORE]:.3f}"
         for experiment, own in people.items()
         for row in own
     }
@@ -225,10 +242,6 @@ def print_table(rows: Sequence[Mapping[str, str]]) -> None:
     for line in cells:
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         print(text.rstrip())
-
-
-def _number(cell: str) -> float | None:
-    return float(cell) if cell else None
 
 
 def _mean_minutes(seconds: Iterable[str]) -> float | None:

@@ -24,7 +24,7 @@ from tap2key.dataset import (
 )
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder, read_json, write_json
-from tap2key.findings import write_findings
+from tap2key.findings import held_out_of, write_findings
 from tap2key.keyboard import load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES, encoding_of
 from tap2key.places import Places, expected_places, location_scores, places_of
@@ -77,7 +77,8 @@ def main(args: argparse.Namespace) -> None:
         **scores(truth, found.probabilities, tested.labels, about["training_taps"]),
         **location_scores(truth, found.expected, found.touched, places),
     }
-    result["held_out"] = not set(result["participants"]) & set(about["trained_on"])
+    heard = sorted(set(result["participants"]) & set(about["trained_on"]))
+    result |= {"held_out": not heard, "heard_in_training": heard}
     for label in result["never_trained"]:
         print(
             f"tap2key: warning: {args.model}: training never saw the key {label!r}; its "
@@ -89,7 +90,7 @@ def main(args: argparse.Namespace) -> None:
         write_predictions(temporary / "predictions.parquet", found)
         write_json(temporary / "metrics.json", result)
         who = ", ".join(result["participants"])
-        who += ", held out" if result["held_out"] else ", not held out"
+        who += f", {held_out_of(len(result['participants']), len(heard))}"
         write_findings(
             temporary,
             counts,

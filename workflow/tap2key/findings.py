@@ -77,3 +77,10 @@ def _row_of_counts(counts: np.ndarray, index: int, labels: tuple[str, ...]) -> d
         row["most often named instead"] = labels[wrong.argmax()]
         row["of its taps"] = f"{wrong.max() / taps:.3f}"
     return row
+
+
+def held_out_of(people: int, heard: int) -> str:
+    """In words, how many of some people were held out, where `heard` were heard in training."""
+    if heard == 0:
+        return "held out"
+    return "not held out" if heard == people else f"{people - heard} of {people} held out"

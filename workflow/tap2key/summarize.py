@@ -2,9 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 from tap2key.class_counts import NOTE as CLASS_COUNTS_NOTE
 from tap2key.class_counts import class_count_rows
@@ -12,7 +13,7 @@ from tap2key.config import SHIPPED_KEYBOARD
 from tap2key.confusion import confusion_counts
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder, read_json, write_json
-from tap2key.findings import write_findings
+from tap2key.findings import held_out_of, write_findings
 from tap2key.keyboard import load_keyboard
 from tap2key.places import LOCATION, Places, location_scores, places_of
 from tap2key.predictions import Predictions, read_predictions, together
@@ -21,6 +22,7 @@ from tap2key.scores import MEASURES, measures
 from tap2key.tables import formatted, write_table
 
 SCORES = (*MEASURES, *LOCATION)
+SUMMARY_FILE = "summary.json"
 COLUMNS = ("participant", "taps", "seeds", *SCORES, "macro_f1_sd_over_seeds")
 NOTE = (
     "A participant's score is the mean over seeds; the last row is the mean over participants. "
@@ -55,7 +57,6 @@ def main(args: argparse.Namespace) -> None:
     Given the folds, also class_counts.tsv.
     """
     metrics = [read_json(folder / "metrics.json") for folder in args.evaluations]
-    held_out = all(m["held_out"] for m in metrics)
     predictions = [read_predictions(f / "predictions.parquet") for f in args.evaluations]
     labels = predictions[0].labels
     for folder, found in zip(args.evaluations, predictions, strict=True):
@@ -66,8 +67,8 @@ def main(args: argparse.Namespace) -> None:
     places = places_of(load_keyboard(args.keyboard), labels)
     rows = participant_rows([m["seed"] for m in metrics], predictions, places)
     pooled = together(predictions)
-    average = rows[-1]
-    who = "held-out participants" if held_out else "participants, none of them held out"
+    average, heard = rows[-1], heard_in_training(metrics)
+    who = described(len(rows) - 1, len(heard))
     with atomic_folder(args.output) as temporary:
         write_table(
             temporary / "participants",
@@ -77,8 +78,16 @@ def main(args: argparse.Namespace) -> None:
             NOTE,
         )
         write_json(
-            temporary / "summary.json",
-            {"experiment": args.experiment, "held_out": held_out, "tested_taps": tested(pooled)},
+            temporary / SUMMARY_FILE,
+            {
+                "experiment": args.experiment,
+                "held_out": not heard,
+                "heard_in_training": heard,
+                "tested_taps": tested(pooled),
+                # As they are: a test on rounded scores would be another.
+                "participants": rows[:-1],
+                "mean": average,
+            },
         )
         if args.folds:
             counts = [
@@ -110,6 +119,25 @@ def main(args: argparse.Namespace) -> None:
             ("numpy", "matplotlib"),
         )
     print(f"{args.output}: {len(rows) - 1} {who}", file=sys.stderr)
+
+
+def heard_in_training(metrics: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The participants of some evaluations that any of their models had heard in training."""
+    heard: set[str] = set()
+    for of_fold in metrics:
+        # Evaluations from before each was told apart say only whether all were held out.
+        everybody = [] if of_fold["held_out"] else of_fold["participants"]
+        heard.update(of_fold.get("heard_in_training", everybody))
+    return sorted(heard)
+
+
+def described(people: int, heard: int) -> str:
+    """What the participants are, for titles, where `heard` of them were heard in training."""
+    if heard == 0:
+        return "held-out participants"
+    if heard == people:
+        return "participants, none of them held out"
+    return f"participants, {held_out_of(people, heard)}"
 
 
 def participant_rows(
