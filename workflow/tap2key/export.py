@@ -14,11 +14,11 @@ NEEDED = {
 }
 ALLOWED = {
     "layout": {"taps"},
-    "arrays": {"fold", "datasets", "test", "once"},
+    "arrays": {"fold", "datasets", "test", "once", "model", "allow_other_version"},
     "paths": {"taps", "fold", "once"},
     "onnx": {"allow_other_version"},
 }
-OPTIONS = ("taps", "fold", "datasets", "test", "once", "allow_other_version")
+OPTIONS = ("taps", "fold", "datasets", "test", "once", "model", "allow_other_version")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--once", action="store_true", help="each training tap once, without oversampling"
     )
     parser.add_argument(
+        "--model", type=Path, help="cut the rows of --dataset as this model's folder takes them"
+    )
+    parser.add_argument(
         "--allow-other-version",
         action="store_true",
         help="export a model that another version of its library made",
@@ -71,7 +74,10 @@ def main(args: argparse.Namespace) -> None:
     elif kind == "arrays":
         from tap2key.export_dataset import export_arrays
 
-        export_arrays(args.fold, args.datasets, args.test, args.output, args.once)
+        export_arrays(
+            *(args.fold, args.datasets, args.test, args.output, args.once),
+            *(args.model, args.allow_other_version),
+        )
     elif kind == "paths":
         from tap2key.export_dataset import export_paths
 

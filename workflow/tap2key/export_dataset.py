@@ -21,7 +21,8 @@ from tap2key.dataset import (
 )
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder, read_json
-from tap2key.provenance import write_provenance
+from tap2key.model_inputs import cut_for
+from tap2key.provenance import fingerprint, write_provenance
 from tap2key.taps import TAPS_NAME, WINDOWS_NAME, keyboard_labels, load_taps
 
 PACKAGES = ("datasets", "numpy", "pyarrow")
@@ -33,6 +34,8 @@ def export_arrays(
     test: Sequence[Path] | None,
     output: Path,
     once: bool = False,
+    model: Path | None = None,
+    allow_other_version: bool = False,
 ) -> None:
     """Write a fold as a `DatasetDict` that `datasets.load_from_disk` reads wherever it is moved.
 
@@ -47,13 +50,18 @@ def export_arrays(
             on rows of `datasets`.
         output: the folder to write.
         once: write each training tap once.
+        model: cut the rows as this saved model takes them, for use with stock Transformers.
+        allow_other_version: take a model that another version of its library made.
 
     Raises:
-        Tap2keyError: see `load_fold`.
+        Tap2keyError: see `load_fold` and `cut_for`.
     """
     parts = load_fold(fold, datasets, test)
     if once:
         parts["train"] = parts["train"].select(unrepeated(parts["train"]))
+    if model is not None:
+        for side, rows in parts.items():
+            parts[side] = cut_for(model, rows, allow_other_version)
     first = load_dataset_folder(datasets[0])
     about = read_json(fold / FOLD_FILE)
     settings = {
@@ -62,6 +70,7 @@ def export_arrays(
         "held_out": about["held_out"],
         "trained_on": about["fingerprints"],
         "oversampled": about["oversampled"] and not once,
+        "cut_for": None if model is None else fingerprint(model, whole=True),
     }
     with atomic_folder(output) as temporary:
         parts.save_to_disk(str(temporary))

@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tap2key.cut import cut_of
 from tap2key.errors import DivergedError
 from tap2key.finite import ADVICE, check_answers, check_weights
+from tap2key.model_inputs import cut_of_model
 from tap2key.modelfolder import FOREST_FILE, HEAD, encoding_of, read_about
 
 INPUTS_AT_ONCE = 64
@@ -62,7 +62,7 @@ class NetworkPredictor:
         self.head = self.model.get_submodule(HEAD[about["kind"]])
         self.extractor = AutoFeatureExtractor.from_pretrained(folder)
         self.encoding = encoding_of(about)
-        self.cut = cut_of(self.encoding, about["length"], about["crop_ms"], about["max_duration_s"])
+        self.cut = cut_of_model(about)
 
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
         """See `Predictor`."""

@@ -35,6 +35,7 @@ from tap2key.hub import origin
 from tap2key.inputs import Inputs, as_batch
 from tap2key.keyboard import load_keyboard
 from tap2key.model import build_classifier, build_extractor
+from tap2key.model_inputs import INPUT_CUT, cut_in_words
 from tap2key.modelfolder import ABOUT_PACKAGES, HEAD, write_about
 from tap2key.options import share_of_batch
 from tap2key.places import Places, places_of
@@ -195,6 +196,7 @@ def train(
     check_weights(model, str(output))
     with atomic_folder(output) as temporary:
         model.save_pretrained(temporary)
+        setattr(extractor, INPUT_CUT, cut_in_words(cut, fold.length))
         extractor.save_pretrained(temporary)
         write_history(temporary / "history.tsv", trainer.state.log_history)
         best = {"weighted_f1": trainer.state.best_metric, "step": trainer.state.best_global_step}
