@@ -14,7 +14,6 @@ from accelerate import PartialState
 from datasets import Dataset
 from transformers import (
     EarlyStoppingCallback,
-    TrainerCallback,
     TrainerState,
     TrainingArguments,
     set_seed,
@@ -23,13 +22,14 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import PrinterCallback
 
 from tap2key.augment import Augmentation
-from tap2key.checkpoints import last_complete_checkpoint, mark_complete, only_whole_checkpoints
+from tap2key.bookkeeping import Bookkeeping
+from tap2key.checkpoints import last_complete_checkpoint, only_whole_checkpoints
 from tap2key.config import SHIPPED_KEYBOARD, merge
 from tap2key.cut import cut_of
 from tap2key.dataset import FOLD_FILE, identities, touched_at
-from tap2key.errors import DivergedError, Tap2keyError
+from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_folder, room_at, write_tsv
-from tap2key.finite import ADVICE, check_weights
+from tap2key.finite import check_weights
 from tap2key.fitting import Fold, add_fitting_arguments, open_fold, read_settings
 from tap2key.hub import origin
 from tap2key.inputs import Inputs, as_batch
@@ -320,53 +320,6 @@ def training_arguments(
         report_to="none",
         disable_tqdm=not sys.stderr.isatty(),
     )
-
-
-class Bookkeeping(TrainerCallback):
-    """Tells the data which epoch it is, marks whole checkpoints, and speaks in plain lines."""
-
-    def __init__(self, training: Inputs) -> None:
-        """`training` draws its augmentation from the epoch."""
-        self.training = training
-
-    def on_epoch_begin(self, args, state, control, **kwargs) -> None:
-        """A run resumed in mid-epoch has a fraction of it behind it."""
-        self.training.epoch = int(state.epoch + 1e-6)
-
-    def on_step_end(self, args, state, control, **kwargs) -> None:
-        """The last step is evaluated too, whatever `evaluate_every` is."""
-        if state.global_step >= state.max_steps:
-            control.should_evaluate = control.should_log = True
-
-    def on_evaluate(self, args, state, control, metrics, **kwargs) -> None:
-        """One line per evaluation.
-
-        Raises:
-            DivergedError: its loss is not a finite number.
-        """
-        if not math.isfinite(metrics["eval_loss"]):
-            raise DivergedError(
-                f"training diverged by step {state.global_step} of {state.max_steps}: the "
-                f"validation loss is not finite; {ADVICE}"
-            )
-        if state.is_world_process_zero and args.disable_tqdm:
-            print(
-                f"epoch {state.epoch:.0f} of {args.num_train_epochs:.0f}: validation loss "
-                f"{metrics['eval_loss']:.3f}, weighted F1 {metrics['eval_weighted_f1']:.3f}",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def on_save(self, args, state, control, model, **kwargs) -> None:
-        """A checkpoint without this mark may be half-written and is not resumed from.
-
-        Raises:
-            DivergedError: its weights are not finite numbers.
-        """
-        check_weights(model, f"step {state.global_step} of {state.max_steps}")
-        PartialState().wait_for_everyone()
-        if state.is_world_process_zero:
-            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
 
 def in_whole_batches(data: Dataset, batch_size: int) -> Dataset:
