@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from sounds import recording, write_wav
 
 from tap2key import train
 from tap2key.__main__ import main
-from tap2key.checkpoints import only_whole_checkpoints
+from tap2key.checkpoints import last_complete_checkpoint, only_whole_checkpoints
 from tap2key.errors import DivergedError, Tap2keyError
 from tap2key.files import read_json
 from tap2key.finite import check_answers
@@ -213,6 +214,22 @@ def test_a_checkpoint_with_weights_that_are_not_finite_is_not_resumed_from(tmp_p
     told = capsys.readouterr().err
     assert "checkpoint-12: not resumed from (" in told and "is not finite)" in told
     assert "checkpoint-18: not resumed from (" in told
+
+
+def test_a_checkpoint_that_a_signal_asks_for_is_not_whole_when_its_weights_diverged(tmp_path):
+    """It is written before any loss tells."""
+    (tmp_path / "checkpoint-5").mkdir()
+    arguments = SimpleNamespace(output_dir=str(tmp_path))
+    state = SimpleNamespace(global_step=5, max_steps=9, is_world_process_zero=True)
+    model = build_model(None, SHAPE, LABELS, 512)
+    told = train.Bookkeeping(None)
+    told.on_save(arguments, state, None, model=model)
+    assert last_complete_checkpoint(tmp_path) is not None
+    (tmp_path / "checkpoint-5" / "complete").unlink()
+    model.classifier.bias.data[1] = float("inf")
+    with pytest.raises(DivergedError, match=r"step 5 of 9: its weights .*classifier\.bias"):
+        told.on_save(arguments, state, None, model=model)
+    assert last_complete_checkpoint(tmp_path) is None
 
 
 def spoilt_windows(root):
