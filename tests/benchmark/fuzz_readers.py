@@ -62,6 +62,10 @@ def valid_wavs() -> list[bytes]:
             with io.BytesIO() as handle:
                 soundfile.write(handle, sound, rate, subtype=subtype, format=container)
                 found.append(handle.getvalue())
+    for container, subtype in (("W64", "PCM_16"), ("FLAC", "PCM_16"), ("FLAC", "PCM_24")):
+        with io.BytesIO() as handle:
+            soundfile.write(handle, sound, SAMPLE_RATE, subtype=subtype, format=container)
+            found.append(handle.getvalue())
     return found
 
 

@@ -151,7 +151,7 @@ def test_a_section_never_wraps(tmp_path_factory, seed, frames, rate, starts, len
 @given(
     seed=st.integers(0, 1000),
     frames=st.integers(1, 4000),
-    kind=st.sampled_from([(s, f) for s in SUBTYPES for f in ("WAV", "WAVEX", "RF64")]),
+    kind=st.sampled_from([(s, f) for s in SUBTYPES for f in ("WAV", "WAVEX", "RF64", "W64")]),
     rate=st.sampled_from([8000, 16_000, 44_100, 48_000, SAMPLE_RATE, 192_000, 768_000]),
     length=st.integers(1, 5000),
 )

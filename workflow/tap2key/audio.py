@@ -1,14 +1,19 @@
-"""Recordings as they come: any wav with 8 channels, read in blocks as float32 at 96 kHz."""
+"""Recordings as they come: wav, w64 or FLAC with 8 channels, in blocks of float32 at 96 kHz."""
 
 import math
-import struct
+import os
+import stat
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from tap2key.errors import Tap2keyError
+from tap2key.flac import MAGIC, flac_sound
+from tap2key.pieces import Pieces, Sound
+from tap2key.wav import wav_sound
 
 SAMPLE_RATE = 96_000
 CHANNELS = 8
@@ -16,8 +21,10 @@ WINDOW_BEFORE = 2192
 WINDOW_AFTER = 6000
 WINDOW = WINDOW_BEFORE + WINDOW_AFTER
 
-CONTAINERS = (b"RIFF", b"RF64", b"RIFX")
+# What recordings in folders are told by; inside a file, its content tells.
+RECORDING_ENDINGS = (".wav", ".w64", ".flac")
 SUBTYPES = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+FLAC_SUBTYPES = ("PCM_S8", "PCM_16", "PCM_24")
 SLOWEST_RATE, FASTEST_RATE = 8_000, 768_000
 # Of float samples: more than 32-bit integers that somebody forgot to scale; squares stay finite.
 BEYOND_ANY_SCALE = 2.0**32
@@ -26,7 +33,7 @@ BLOCK = 1 << 16
 
 
 class AudioFile:
-    """One 8-channel wav, seen as float32 at 96 kHz with full scale 1.0.
+    """One 8-channel wav, w64 or FLAC, seen as float32 at 96 kHz with full scale 1.0.
 
     `sample_rate` is the file's own; `frames` and `duration_s` count at 96 kHz. `warnings` says in
     words what is odd about a file that can be used all the same.
@@ -37,33 +44,45 @@ class AudioFile:
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Check the file's header; nothing stays open."""
+        """Check the file's header, and what it says of its length; nothing stays open."""
         self.path = Path(path)
-        self.warnings: tuple[str, ...] = ()
-        with self._open() as file:
-            if file.channels != CHANNELS:
-                raise self._error(
-                    f"{file.channels} channel(s); tap2key needs {CHANNELS}: record all microphones "
-                    "into one file"
-                )
-            if file.subtype not in SUBTYPES:
-                raise self._error(
-                    f"samples are {file.subtype}; save it as 16, 24 or 32 bit PCM or as float"
-                )
-            if not SLOWEST_RATE <= file.samplerate <= FASTEST_RATE:
-                raise self._error(
-                    f"sample rate {file.samplerate} Hz is outside {SLOWEST_RATE}–{FASTEST_RATE} Hz"
-                )
-            if file.frames <= 0:
-                raise self._error("no samples in it; record it again or take it out")
-            self._file_frames = file.frames
-            self._may_lack_numbers = file.subtype in ("FLOAT", "DOUBLE")
-            self.sample_rate: int = file.samplerate
-        missing = _missing_bytes(self.path)
-        if missing > 0:
-            raise self._error(f"truncated, {missing} bytes are missing at its end")
+        self._sound = self._find_sound()
+        self.warnings = self._sound.warnings
+        self._in_pieces = False
+        try:
+            with self._open() as file:
+                found = self._checked_frames(file)
+        except Tap2keyError:
+            if not self._sound.pieces:
+                raise
+            found = None
+        if self._sound.frames not in (None, found):
+            self._in_pieces = True
+            with self._open() as file:
+                found = self._checked_frames(file)
+        if found <= 0:
+            raise self._error("no samples in it; record it again or take it out")
+        self._file_frames = found
         self.frames = self._file_frames * SAMPLE_RATE // self.sample_rate
         self.duration_s = self.frames / SAMPLE_RATE
+
+    def _checked_frames(self, file: soundfile.SoundFile) -> int:
+        if file.channels != CHANNELS:
+            raise self._error(
+                f"{file.channels} channel(s); tap2key needs {CHANNELS}: record all microphones "
+                "into one file"
+            )
+        if file.subtype not in SUBTYPES + FLAC_SUBTYPES:
+            raise self._error(
+                f"samples are {file.subtype}; save it as 16, 24 or 32 bit PCM or as float"
+            )
+        if not SLOWEST_RATE <= file.samplerate <= FASTEST_RATE:
+            raise self._error(
+                f"sample rate {file.samplerate} Hz is outside {SLOWEST_RATE}–{FASTEST_RATE} Hz"
+            )
+        self._may_lack_numbers = file.subtype in ("FLOAT", "DOUBLE")
+        self.sample_rate: int = file.samplerate
+        return file.frames
 
     def blocks(self, length: int = BLOCK) -> Iterator[np.ndarray]:
         """Yield the recording from its first sample on, [up to `length`, 8] at a time."""
@@ -149,23 +168,44 @@ class AudioFile:
             yield stream.resample_chunk(np.ascontiguousarray(block))
         yield stream.resample_chunk(np.zeros((0, CHANNELS), np.float32), last=True)
 
-    def _open(self) -> soundfile.SoundFile:
-        try:
-            if self.path.stat().st_size == 0:
+    def _find_sound(self) -> Sound:
+        with self._in_one_line():
+            about = self.path.stat()
+            # A pipe would be waited for, for ever.
+            if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+                raise self._error("not a file")
+            if about.st_size == 0:
                 raise self._error("empty file; record it again or take it out")
-            # Without this, libsndfile takes anything for a damaged mp3 and says so on stderr.
             with self.path.open("rb") as handle:
-                head = handle.read(12)
-            if head[:4] not in CONTAINERS or head[8:] != b"WAVE":
-                raise self._error("not readable as wav (it does not begin like one)")
-            return soundfile.SoundFile(self.path)
+                head = handle.read(len(MAGIC))
+            return flac_sound(self.path) if head == MAGIC else wav_sound(self.path)
+
+    @contextmanager
+    def _open(self) -> Iterator[soundfile.SoundFile]:
+        with ExitStack() as stack:
+            with self._in_one_line():
+                if self._in_pieces:
+                    shown = stack.enter_context(Pieces(self.path, self._sound.pieces))
+                    file = soundfile.SoundFile(shown, **self._sound.options)
+                else:
+                    # Not by its name: its ending may say something else, its bytes be no UTF-8.
+                    shown = os.open(self.path, os.O_RDONLY)
+                    stack.callback(os.close, shown)
+                    file = soundfile.SoundFile(shown, closefd=False)
+                stack.enter_context(file)
+            yield file
+
+    @contextmanager
+    def _in_one_line(self) -> Iterator[None]:
+        try:
+            yield
         except FileNotFoundError:
             raise self._error("no such file") from None
         except (OSError, soundfile.LibsndfileError) as error:
             reason = getattr(error, "error_string", None) or getattr(error, "strerror", None)
-            raise self._error(f"not readable as wav ({reason or error})") from None
-        except (TypeError, ValueError) as error:
-            raise self._error(f"not readable as wav ({error})") from None
+            raise self._error(f"not readable as wav, w64 or FLAC ({reason or error})") from None
+        except (TypeError, ValueError, OverflowError) as error:
+            raise self._error(f"not readable as wav, w64 or FLAC ({error})") from None
 
     def _error(self, reason: str) -> Tap2keyError:
         return Tap2keyError(f"{self.path}: {reason}")
@@ -205,29 +245,3 @@ def _fast_length(least: int) -> int:
         if rest == 1:
             return length
         length += 2
-
-
-def _missing_bytes(path: Path) -> int:
-    """How many bytes of sample data a RIFF or RF64 header promises beyond the file's end.
-
-    libsndfile reads a truncated file without a word, so its header is walked here (RIFF chunks;
-    RF64 as in EBU Tech 3306, where a data size of 0xFFFFFFFF refers to the ds64 chunk).
-    """
-    size = path.stat().st_size
-    with path.open("rb") as handle:
-        if handle.read(4) not in (b"RIFF", b"RF64"):
-            return 0
-        handle.seek(12)
-        long_size = None
-        while len(head := handle.read(8)) == 8:
-            name, length = head[:4], struct.unpack("<I", head[4:])[0]
-            if name == b"ds64":
-                body = handle.read(length)
-                long_size = struct.unpack("<Q", body[8:16])[0] if len(body) >= 16 else None
-                handle.seek(length & 1, 1)
-            elif name == b"data":
-                promised = long_size if length == 0xFFFFFFFF and long_size else length
-                return handle.tell() + promised - size
-            else:
-                handle.seek(length + (length & 1), 1)
-    return 0
