@@ -180,6 +180,58 @@ def test_a_broken_recording_in_a_folder_does_not_lose_the_others(models, tmp_pat
     assert "no recording can be used; the first: " in message
 
 
+def test_no_name_and_no_link_loses_another_recording(models, tmp_path, capsys):
+    sound, other = sounds.recording(TIMES[:2], 1.5), sounds.recording(TIMES[:3], 1.6)
+    folder, latin = tmp_path / "new", os.fsdecode("Müller".encode("latin-1"))
+    sounds.write_wav(folder / "a.wav", sound)
+    sounds.write_wav(folder / f"{'x' * 250}.flac", sound, format="FLAC")
+    shutil.copy(folder / "a.wav", folder / f"{latin}.wav")
+    sounds.write_wav(tmp_path / "far" / "b.w64", other, format="W64")
+    (folder / "far").symlink_to(tmp_path / "far", target_is_directory=True)
+    (folder / "far" / "back").symlink_to(folder, target_is_directory=True)
+    (folder / "again.wav").symlink_to(folder / "a.wav")
+    (folder / "take.aiff").touch()
+    os.mkfifo(folder / "pipe.wav")
+    assert predict(models, [folder], tmp_path / "out") == 0
+    rows = {row["path"]: row for row in read_tsv(tmp_path / "out" / "recordings.tsv")}
+    rows = {path.removeprefix(f"{folder}/"): row for path, row in rows.items()}
+    assert {path: (row["status"], row["taps"]) for path, row in rows.items()} == {
+        "a.wav": ("ok", "2"),
+        f"{'x' * 250}.flac": ("ok", "2"),
+        "M\\udcfcller.wav": ("ok", "2"),
+        "far/b.w64": ("ok", "3"),
+        "again.wav": ("left out", ""),
+        "take.aiff": ("left out", ""),
+        "pipe.wav": ("left out", ""),
+    }
+    assert rows["again.wav"]["reason"] == f"{folder}/again.wav: the same file as {folder}/a.wav"
+    assert "its ending is none of" in rows["take.aiff"]["reason"]
+    assert rows["pipe.wav"]["reason"].endswith("pipe.wav: not a file")
+    assert "left out: " in capsys.readouterr().err
+    table, _ = named(tmp_path / "out")
+    assert table.groupby("recording").size().to_dict() == {
+        row["recording"]: int(row["taps"]) for row in rows.values() if row["status"] == "ok"
+    }
+    for name, count in table.groupby("recording").size().items():
+        assert len(label_track(tmp_path / "out" / f"{name}.labels.txt")) == count
+    inputs = read_json(tmp_path / "out" / "provenance.json")["inputs"]
+    assert str(folder / f"{latin}.wav") in inputs
+
+
+def test_sound_that_the_header_does_not_count_is_named_with_a_warning(models, tmp_path, capsys):
+    path = sounds.write_wav(tmp_path / "r.wav", sounds.recording(TIMES, 3.0))
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = (96_000 * 16).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert predict(models[:1], [path], tmp_path / "out") == 0
+    (row,) = read_tsv(tmp_path / "out" / "recordings.tsv")
+    said = "its header says 1.000 s where 3.000 s are, read to the end of the file"
+    assert (row["status"], row["taps"], row["duration_s"]) == ("ok", "5", "3.0")
+    assert row["warnings"] == said
+    assert f"warning: {path}: {said}" in capsys.readouterr().err
+
+
 def test_taps_at_the_ends_are_named_in_windows_filled_with_silence(models, tmp_path):
     sound = sounds.recording([0.4, 1.0, 1.97], 2.0)
     cut = sound[round(0.39 * sounds.RATE) :]

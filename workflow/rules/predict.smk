@@ -22,6 +22,7 @@ rule predict:
         runtime=minutes(120),
     params:
         recordings=PLAN.config["predict"]["recordings"] or [],
+        others=PLAN.other_recordings,
         mark_below=PLAN.config["predict"]["mark_below"],
         code=code_hash("tap2key.predict"),
     shell:

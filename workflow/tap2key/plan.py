@@ -11,10 +11,11 @@ from tap2key.config import SHIPPED_KEYBOARD, choose, complete_config, selected
 from tap2key.errors import Tap2keyError
 from tap2key.hub import folder_name, revision_of
 from tap2key.options import share_of_batch
+from tap2key.provenance import digest
 from tap2key.simulate.plan import PlannedSession, plan_study
 from tap2key.sources import find_recordings, simulated_study, study_roots
 from tap2key.study import Recording, read_manifest, select_participants, write_manifest
-from tap2key.unlabelled import unlabelled_recordings
+from tap2key.unlabelled import can_be_input, state_of, unlabelled_recordings
 
 SHIPPED_DIFFICULTY = Path(__file__).parent / "simulate" / "difficulty.yaml"
 FOREST_KINDS = ("gcc_phat_forest", "level_forest", "mfcc_forest")
@@ -279,18 +280,33 @@ class Plan:
         return PREDICTION_MB + sum(models)
 
     @cached_property
+    def _unlabelled(self) -> list[Path]:
+        given = [Path(self.config["predict"]["recordings"]) for _ in self.predicting]
+        for path in given:
+            if not str(path).isprintable():
+                raise Tap2keyError(f"predict.recordings: {str(path)!r} is no text; rename it")
+        return [recording.path for recording in unlabelled_recordings(given)]
+
+    @cached_property
     def new_recordings(self) -> list[str]:
-        """The wav files whose taps are to be named.
+        """The recordings whose taps are to be named, as far as Snakemake can have them as inputs.
 
         Raises:
             Tap2keyError: there are none, or Snakemake would read a wildcard in a path.
         """
-        given = [Path(self.config["predict"]["recordings"]) for _ in self.predicting]
-        paths = [str(recording.path) for recording in unlabelled_recordings(given)]
+        paths = [str(path) for path in self._unlabelled if can_be_input(path)]
         for path in paths:
             if BRACE.search(path):
                 raise Tap2keyError(f"{path}: has a brace in its path; rename it")
         return paths
+
+    @cached_property
+    def other_recordings(self) -> str:
+        """A hash of the other files that the stage reads, or lists as left out.
+
+        Snakemake cannot have names that are no text, or links to nowhere, among its inputs.
+        """
+        return digest([state_of(path) for path in self._unlabelled if not can_be_input(path)])
 
     @cached_property
     def simulated(self) -> list[PlannedSession]:

@@ -20,7 +20,7 @@ from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES
 from tap2key.progress import progress
 from tap2key.provenance import write_provenance
 from tap2key.transcript import NamedTap, label_track, text_grid, transcript
-from tap2key.unlabelled import Unlabelled, unlabelled_recordings
+from tap2key.unlabelled import TRACK_ENDINGS, Unlabelled, unlabelled_recordings
 
 WINDOWS_AT_ONCE = 64
 MARK_BELOW = 0.5
@@ -38,7 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a model's folder; of several, the probabilities are averaged",
     )
     parser.add_argument(
-        "--recordings", type=Path, nargs="+", required=True, help="wav files, or folders of them"
+        "--recordings",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="wav, w64 or FLAC files, or folders of them",
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for the results")
     parser.add_argument(
@@ -78,6 +82,8 @@ def main(args: argparse.Namespace) -> None:
         for recording in progress(recordings, "recordings"):
             audits.append({"recording": recording.name, "path": recording.path, "status": "ok"})
             try:
+                if recording.reason is not None:
+                    raise Tap2keyError(f"{recording.path}: {recording.reason}")
                 table, audio = named_recording(recording, ensemble, args.peak_height)
             except Tap2keyError as error:
                 # A model that diverged is at fault whatever it listens to.
@@ -131,7 +137,7 @@ def named_recording(
 
 def write_tracks(folder: Path, name: str, taps: Sequence[NamedTap], duration_s: float) -> None:
     """Write a recording's label track and TextGrid."""
-    for ending, track in ((".labels.txt", label_track), (".TextGrid", text_grid)):
+    for ending, track in zip(TRACK_ENDINGS, (label_track, text_grid), strict=True):
         path = folder / f"{name}{ending}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(track(taps, duration_s), encoding="utf-8")

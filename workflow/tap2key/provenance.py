@@ -22,7 +22,9 @@ SAMPLED_BYTES = 1 << 20
 def digest(value: Any) -> str:
     """A short hash of any JSON-serialisable value, independent of key order."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    # A file's name may hold bytes that are no text.
+    encoded = text.encode(errors="surrogateescape")
+    return hashlib.blake2b(encoded, digest_size=12).hexdigest()
 
 
 def fingerprint(path: str | Path, whole: bool = False) -> str:
