@@ -1,3 +1,4 @@
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -289,6 +290,30 @@ def test_new_recordings_and_who_names_them(study):
     with pytest.raises(Tap2keyError, match="nowhere: no such file"):
         asked["recordings"] = str(study / "nowhere")
         assert planned(study, experiments=experiments, predict=asked).new_recordings
+
+
+def test_new_recordings_that_snakemake_cannot_have_as_inputs_are_watched_all_the_same(study):
+    folder = study / "new ones"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.wav").touch()
+    asked = {"recordings": str(folder)}
+    seen = [planned(study, predict=asked).other_recordings]
+    latin = folder / os.fsdecode("Müller.wav".encode("latin-1"))
+    for change in (
+        latin.touch,
+        lambda: latin.write_bytes(b"RIFF"),
+        lambda: (folder / "gone.wav").symlink_to(study / "nowhere.wav"),
+        lambda: (folder / "two\nlines.wav").touch(),
+    ):
+        change()
+        made = planned(study, predict=asked)
+        assert made.new_recordings == [str(folder / "a.wav")]
+        seen.append(made.other_recordings)
+    assert len(set(seen)) == 5
+    assert planned(study, predict=asked).other_recordings == seen[-1]
+    asked["recordings"] = os.fsdecode("Müller".encode("latin-1"))
+    with pytest.raises(Tap2keyError, match=r"predict\.recordings: 'M.*ller' is no text; rename it"):
+        assert planned(study, predict=asked).new_recordings
 
 
 def test_only_models_of_people_held_out_are_calibrated(study):

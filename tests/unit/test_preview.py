@@ -280,7 +280,8 @@ def test_left_out_recordings_are_named_with_their_reason(session, tmp_path):
     assert "55 touches, 1 without a tap" in said[wav][1]
     assert said[short] == [
         "Tony  ·  three  ·  13.09.22.123_01_27_2023",
-        "LEFT OUT: truncated, 4000 bytes are missing at its end",
+        "LEFT OUT: truncated, 4000 bytes are missing at its end; copy it again, or keep what is "
+        "there: open it in a sound editor and save it anew",
     ]
     assert "LEFT OUT: empty file" in said[none][1]
     assert "LEFT OUT: no touch between" in said[apart][1]

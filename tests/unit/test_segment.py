@@ -93,6 +93,31 @@ def test_labels_windows_and_audit_are_right(tmp_path):
     assert len(provenance["inputs"]) == 4
 
 
+def test_a_header_that_was_not_updated_costs_no_tap_and_is_warned_of(tmp_path, capsys):
+    session = tmp_path / "p" / "s"
+    make_session(session, count=15)
+    assert run(session, tmp_path / "right") == 0
+    (wav,) = (session / "01.acoustic").iterdir()
+    content = bytearray(wav.read_bytes())
+    at = content.index(b"data") + 4
+    half = int.from_bytes(content[at : at + 4], "little") // 2
+    content[at : at + 4] = half.to_bytes(4, "little")
+    wav.write_bytes(content)
+    capsys.readouterr()
+    assert run(session, tmp_path / "stale") == 0
+    said = capsys.readouterr().err
+    for name in ("taps.parquet", "windows.npy"):
+        assert (tmp_path / "stale" / name).read_bytes() == (tmp_path / "right" / name).read_bytes()
+    (right,) = read_tsv(tmp_path / "right" / "recordings.tsv")
+    (stale,) = read_tsv(tmp_path / "stale" / "recordings.tsv")
+    assert right["warnings"] == ""
+    assert stale["warnings"].startswith("its header says ")
+    assert stale["warnings"].endswith(" s are, read to the end of the file")
+    assert right == stale | {"warnings": ""}
+    assert f"warning: {wav}: {stale['warnings']}" in said
+    assert main(["preview", "--dir", str(session), "--output", str(tmp_path / "pictures")]) == 0
+
+
 def test_threads_change_nothing(tmp_path):
     make_session(tmp_path / "p" / "s", recordings=3, count=15)
     for threads in ("1", "3"):

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import os
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd

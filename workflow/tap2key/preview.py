@@ -157,4 +157,5 @@ def heading(view: View, shown_s: float) -> list[str]:
             f"  ·  half of the touches within {float(audit['residual_median_ms']):.1f} ms of where "
             f"the clock expects them, 95 % within {float(audit['residual_p95_ms']):.1f} ms"
         )
-    return [*lines, clock, *(f"WARNING: {text}" for text in [audit.get("warnings")] if text)]
+    warnings = [f"WARNING: {audit['warnings']}"] if audit.get("warnings") else []
+    return [*lines, clock, *warnings]
