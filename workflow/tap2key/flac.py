@@ -44,28 +44,27 @@ def flac_sound(path: Path) -> Sound:
         start = max(0, size - 2 * (largest * channels * (bits + 8) // 8 + BESIDE_SAMPLES))
         file.seek(start)
         tail = file.read()
-    fixed = largest if header[8:10] == header[10:12] else None
     found = [
         frame
         for match in SYNC.finditer(tail)
-        if (frame := _frame(tail, match.start(), channels, bits, fixed)) is not None
+        if (frame := _frame(tail, match.start(), channels, bits, largest)) is not None
     ]
     if not found:
         raise Tap2keyError(f"{path}: truncated, or no samples in it; copy it again")
-    place, first, length = found[-1]
-    held = first + length
-    # Tags may follow the last frame; a header that agrees with it needs no other witness.
-    if held == count:
+    whole = (frame for frame in reversed(found) if not _check_sum(tail[frame[0] :], 0x8005, 16))
+    last = next(whole, None)
+    held = found[-1][1] if last is None else last[1] + last[2]
+    # Tags may stand behind the last frame; if it is cut, reading will say so.
+    ends = [held] if last else [held, *(first + length for _, first, length in found)]
+    if count in ends:
         return Sound(count)
-    if _check_sum(tail[place:], 0x8005, 16):
-        held = first
     if held < count:
         raise Tap2keyError(
             f"{path}: truncated, {held} of {count} samples are there; copy it again, or keep what "
             "is there: decode it with flac --decode-through-errors"
         )
     warnings = []
-    if held == first:
+    if last is None:
         warnings.append("it ends within a frame of samples, read up to there")
     if count:
         warnings.append(
@@ -79,7 +78,7 @@ def flac_sound(path: Path) -> Sound:
 
 
 def _frame(
-    data: bytes, at: int, channels: int, bits: int, fixed: int | None
+    data: bytes, at: int, channels: int, bits: int, frame_length: int
 ) -> tuple[int, int, int] | None:
     """The place, first sample and length of the frame whose head stands at a byte, if one does."""
     head = data[at : at + 16]
@@ -110,10 +109,8 @@ def _frame(
     end += {12: 1, 13: 2, 14: 2}.get(rate_code, 0)
     if len(head) <= end or _check_sum(head[: end + 1], 0x07, 8):
         return None
-    by_sample = head[1] & 1
-    if not by_sample and fixed is None:
-        return None
-    return at, number if by_sample else number * fixed, length
+    # Frames of one length are counted, those of several say their first sample.
+    return at, number if head[1] & 1 else number * frame_length, length
 
 
 def _check_sum(data: bytes, polynomial: int, bits: int) -> int:
