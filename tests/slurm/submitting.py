@@ -24,7 +24,7 @@ ON_CLUSTER = (
 # Snakemake cannot submit from a folder with quotes in its name; spaces are no trouble.
 FOLDER = "work für später"
 MODEL = "results/models/aligned-48000/Chen/seed-0"
-KEPT = ("results/study.tsv", "results/datasets", "results/folds")
+KEPT = ("results/manifest.tsv", "results/datasets", "results/folds")
 CHECKPOINTS = "results/checkpoints/*/checkpoint-*/complete"
 # Far longer than any of it takes, on a machine that does other things too.
 SECONDS = 1800

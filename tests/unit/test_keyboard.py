@@ -60,7 +60,8 @@ def test_between_the_two_centres_of_enter_the_margin_is_to_another_key(shipped):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("key,x,y\na,1,2\n", "the header must be label,x,y"),
+        ("key,x,y\na,1,2\n", "no column label; add it"),
+        ("label,x,y,z\na,1,2,3\n", "the header must be label,x,y"),
         ("label,x,y\na,1,2\nb,1,two\n", "line 3: x and y must be numbers"),
         ("label,x,y\na,1\n", "line 2: x and y must be numbers"),
         ("label,x,y\na,1,2\na,3,4\n", "at least two different labels"),
@@ -75,5 +76,5 @@ def test_a_keyboard_that_cannot_be_used_is_refused(tmp_path, text, message):
 
 
 def test_a_missing_keyboard_is_named(tmp_path):
-    with pytest.raises(Tap2keyError, match=r"absent\.csv: keyboard not readable"):
+    with pytest.raises(Tap2keyError, match=r"absent\.csv: no such file"):
         load_keyboard(tmp_path / "absent.csv")

@@ -22,7 +22,7 @@ def test_the_study_is_summed_by_session_and_by_participant_of_those_who_take_par
         make_recording(tmp_path, "Bo", "1", "d", duration_s=120, taps=20, matched=20),
         make_recording(tmp_path, "Cy", "1", "e", duration_s=600, taps=99, matched=99),
     ]
-    manifest, taps = tmp_path / "study.tsv", tmp_path / "taps"
+    manifest, taps = tmp_path / "manifest.tsv", tmp_path / "taps"
     write_manifest(manifest, [recording for recording, _ in made])
     for person, session in {(row["participant"], row["session"]) for _, row in made}:
         own = [r for _, r in made if (r["participant"], r["session"]) == (person, session)]
@@ -33,7 +33,7 @@ def test_the_study_is_summed_by_session_and_by_participant_of_those_who_take_par
     overview.add_arguments(parser)
     where = ["--manifest", manifest, "--taps", taps, "--output", tmp_path / "out"]
     overview.main(parser.parse_args([*map(str, where), "--participants", "Ann O'Neil"]))
-    rows = read_tsv(tmp_path / "out" / "study.tsv")
+    rows = read_tsv(tmp_path / "out" / "sessions.tsv")
     shown = [
         (r["participant"], r["session"], r["recordings"], r["minutes"], r["taps"]) for r in rows
     ]

@@ -184,9 +184,9 @@ def test_the_main_process_writes_the_manifest_and_jobs_read_it(study):
 def test_a_participant_left_out_stays_in_the_manifest(study):
     """Otherwise selecting would touch it, and with it everybody's sessions."""
     planned(study)
-    before = (study / "results" / "study.tsv").stat().st_mtime_ns
+    before = (study / "results" / "manifest.tsv").stat().st_mtime_ns
     planned(study, select_participants="Ana,Bo")
-    assert (study / "results" / "study.tsv").stat().st_mtime_ns == before
+    assert (study / "results" / "manifest.tsv").stat().st_mtime_ns == before
 
 
 def test_where_things_land(study):

@@ -233,10 +233,13 @@ def test_a_sessions_latency_holds_for_its_recordings_unless_they_have_their_own(
         ("path\tuse\nTony\tno\n", "line 2: .*Tony is neither a session folder .* nor a recording"),
         ("path\tuse\nTony/one/02.neonode/a_nnode.csv\tno\n", "line 2: .* is neither"),
         ("path\tstart\nTony/one\t2023-01-27T14:00\n", "line 2: a start belongs to a recording"),
-        ("path\tlatency_s\nTony/one\t140 ms\n", "latency_s '140 ms' in study.tsv is not a number"),
+        (
+            "path\tlatency_s\nTony/one\t140 ms\n",
+            "study.tsv, line 2: latency_s '140 ms' is not a number",
+        ),
         (
             f"path\tstart\nTony/one/01.acoustic/{RECORDING}\t1 pm\n",
-            "start '1 pm' in study.tsv is not a time like 2023-",
+            "study.tsv, line 2: start '1 pm' is not a time like 2023-",
         ),
     ],
 )
@@ -270,7 +273,7 @@ def test_a_manifest_is_rewritten_only_when_it_would_change(tmp_path):
     session(tmp_path, "Tony/one", touches=["1_nnode.csv", "2_nnode.csv"])
     (tmp_path / "study.tsv").write_text("path\tlatency_s\nTony/one\t-0.1\n")
     found = scan_study(tmp_path, LAYOUT)
-    manifest = tmp_path / "results" / "study.tsv"
+    manifest = tmp_path / "results" / "manifest.tsv"
     write_manifest(manifest, found)
     assert read_manifest(manifest) == found
     before = manifest.stat()
@@ -287,8 +290,8 @@ def test_a_manifest_is_rewritten_only_when_it_would_change(tmp_path):
 def test_a_manifest_of_an_earlier_version_is_replaced(tmp_path):
     session(tmp_path, "Tony/one")
     found = scan_study(tmp_path, LAYOUT)
-    manifest = tmp_path / "study_found.tsv"
-    manifest.write_text("participant\tpath\nTony\tx\n")
+    manifest = tmp_path / "manifest.tsv"
+    manifest.write_text("participant\trecording\tpath\ttouch_files\nTony\tx\ty\t[]\n")
     write_manifest(manifest, found)
     assert read_manifest(manifest) == found
 

@@ -91,7 +91,7 @@ def test_disk_of_a_finished_run_is_within_15_per_cent(finished, tmp_path, monkey
 def test_hours_are_corrected_by_what_a_finished_run_took(finished, tmp_path, monkeypatch, capsys):
     for part in ("benchmarks", "record"):
         shutil.copytree(finished / "results" / part, tmp_path / "results" / part)
-    shutil.copy(finished / "results" / "study.tsv", tmp_path / "results")
+    shutil.copy(finished / "results" / "manifest.tsv", tmp_path / "results")
     models = sorted((tmp_path / "results" / "benchmarks" / "train").rglob("*.tsv"))
     assert len(models) == 3
     # An hour each, and one of a fold that is no part of the run any more.

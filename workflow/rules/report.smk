@@ -10,16 +10,17 @@ rule overview:
             for participant, session in PLAN.sessions
         ],
         manifest=ancient(PLAN.manifest),
+        passed_over=PLAN.passed_over,
     output:
         tables=multiext(
             f"{RESULTS}/overview/",
-            "study.tsv",
+            "sessions.tsv",
             "recordings.tsv",
             "left_out.tsv",
             "provenance.json",
         ),
         study=report(
-            f"{RESULTS}/overview/study.html",
+            f"{RESULTS}/overview/sessions.html",
             caption="../report/study.rst",
             category="Study",
             labels={"what": "participants, sessions and recordings"},
@@ -28,7 +29,7 @@ rule overview:
             f"{RESULTS}/overview/left_out.html",
             caption="../report/left_out.rst",
             category="Study",
-            labels={"what": "recordings left out, and why"},
+            labels={"what": "recordings and files left out, and why"},
         ),
         recordings=report(
             f"{RESULTS}/overview/recordings.html",
@@ -54,7 +55,8 @@ rule overview:
         code=code_hash("tap2key.overview"),
     shell:
         "python -m tap2key overview --manifest {input.manifest:q} --participants {params.people:q}"
-        " --taps {params.results:q}/taps --output {params.folder:q} > {log:q} 2>&1"
+        " --taps {params.results:q}/taps --passed-over {input.passed_over:q}"
+        " --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule curves:

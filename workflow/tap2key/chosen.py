@@ -1,16 +1,19 @@
 """Which recordings a command line means: a session of the study, or a folder by hand."""
 
 import argparse
+import sys
 from pathlib import Path
 
+from tap2key.duplicates import check_duplicates
 from tap2key.errors import Tap2keyError
-from tap2key.study import Recording, read_manifest, recordings_in
+from tap2key.manifest import Recording, read_manifest
+from tap2key.study import survey_session
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that choose a session's recordings."""
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--manifest", type=Path, help="the study's results/study.tsv")
+    where.add_argument("--manifest", type=Path, help="the study's results/manifest.tsv")
     where.add_argument("--dir", type=Path, help="by hand: a session's folder")
     parser.add_argument("--participant", help="with --manifest: whose session")
     parser.add_argument("--session", help="with --manifest: which session")
@@ -26,8 +29,12 @@ def chosen_recordings(args: argparse.Namespace) -> list[Recording]:
         Tap2keyError: they do not exist, or the arguments do not go together.
     """
     if args.dir is not None:
-        recordings = recordings_in(args.dir, args.participant, args.session)
+        found = survey_session(args.dir, args.participant, args.session)
+        recordings = found.recordings
+        for passed in found.passed_over:
+            print(f"not used: {passed.path}: {passed.reason}", file=sys.stderr)
         if args.idx is None:
+            check_duplicates(recordings)
             return recordings
         if not 0 <= args.idx < len(recordings):
             raise Tap2keyError(

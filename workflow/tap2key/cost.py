@@ -9,11 +9,11 @@ import yaml
 from tap2key.audio import WINDOW
 from tap2key.config import complete_config, merge, read_config
 from tap2key.keyboard import load_keyboard
+from tap2key.manifest import MANIFEST_NAME, read_manifest
 from tap2key.plan import plan_of
 from tap2key.record import runtime_rows
 from tap2key.represent import CHANNELS, WINDOW_RATE
 from tap2key.sources import find_recordings
-from tap2key.study import read_manifest
 from tap2key.workload import ROWS_OVER_TAPS, Network, Workload, length_of
 
 # Seconds of a job, and seconds per tap that it handles: measured on the demo, one core per job.
@@ -121,7 +121,7 @@ def measured_factors(benchmarks: Path, gpu: bool) -> dict[str, float]:
     results = benchmarks.parent
     config = complete_config(read_config([results / "record" / "config.yaml"]))
     config["results"] = str(results)
-    workload = Workload(plan_of(config, read_manifest(results / "study.tsv")))
+    workload = Workload(plan_of(config, read_manifest(results / MANIFEST_NAME)))
     estimated = {
         rule: seconds / workload.jobs[rule]
         for rule, seconds in estimated_seconds(workload).items()

@@ -1,13 +1,18 @@
 """The printed keyboard: where each key's centre is, and which key a touch belongs to."""
 
-import csv
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tap2key.errors import Tap2keyError
+from tap2key.names import CONTROL, composed
+from tap2key.usertable import read_user_table
 
+COLUMNS = ("label", "x", "y")
+NUMBER = re.compile(r"[+-]?([0-9]{1,9}\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
 MM_PER_UNIT = 0.1
 OUTSIDE = "none"
 
@@ -51,29 +56,43 @@ def load_keyboard(path: str | Path) -> Keyboard:
     """Read a keyboard from a csv with the columns label, x, y (0.1 mm).
 
     Raises:
-        Tap2keyError: the file is missing, a column is missing, or a coordinate is not a number.
+        Tap2keyError: the file is missing or not readable; a column is missing or unknown; a label
+            is blank or holds a control character; a coordinate is not a finite number; two centres
+            are in one place.
     """
     labels: list[str] = []
     centres: list[tuple[float, float]] = []
     centre_labels: list[int] = []
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle)
-            if reader.fieldnames != ["label", "x", "y"]:
-                raise Tap2keyError(f"{path}: the header must be label,x,y")
-            for row in reader:
-                label = row["label"]
-                try:
-                    centres.append((float(row["x"]), float(row["y"])))
-                except (TypeError, ValueError):
-                    raise Tap2keyError(
-                        f"{path}, line {reader.line_num}: x and y must be numbers (0.1 mm)"
-                    ) from None
-                if label not in labels:
-                    labels.append(label)
-                centre_labels.append(labels.index(label))
-    except OSError as error:
-        raise Tap2keyError(f"{path}: keyboard not readable ({error.strerror})") from None
+    lines: dict[tuple[float, float], int] = {}
+    for row in read_user_table(path, COLUMNS, delimiters=(",", ";", "\t")):
+        where = f"{path}, line {row.line}"
+        if set(row.cells) != set(COLUMNS):
+            raise Tap2keyError(f"{path}: the header must be {','.join(COLUMNS)}")
+        label = composed(row.cells["label"].strip())
+        if not label or CONTROL.search(label):
+            raise Tap2keyError(
+                f"{where}: the label {row.cells['label']!r} is blank or holds a control character "
+                "such as a tab; give the key a name that can be printed"
+            )
+        centre = _number(row.cells["x"]), _number(row.cells["y"])
+        if not all(map(math.isfinite, centre)):
+            raise Tap2keyError(
+                f"{where}: x and y must be numbers (0.1 mm, with a decimal point if with any)"
+            )
+        if centre in lines:
+            raise Tap2keyError(
+                f"{where}: the same centre as in line {lines[centre]}; a touch there would have "
+                "two keys: mend or take away one of them"
+            )
+        lines[centre] = row.line
+        centres.append(centre)
+        if label not in labels:
+            labels.append(label)
+        centre_labels.append(labels.index(label))
     if len(labels) < 2:
         raise Tap2keyError(f"{path}: a keyboard needs at least two different labels")
     return Keyboard(tuple(labels), np.array(centres), np.array(centre_labels))
+
+
+def _number(cell: str) -> float:
+    return float(cell) if NUMBER.fullmatch(cell.strip()) else math.nan

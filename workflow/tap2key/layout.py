@@ -1,6 +1,5 @@
 """How older scripts lay out labelled windows: a csv of labels and one wav per tap."""
 
-import csv
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 
 from tap2key.audio import CHANNELS, SAMPLE_RATE, WINDOW, AudioFile
 from tap2key.errors import Tap2keyError
+from tap2key.usertable import LINE_ENDS, cells_of, read_text
 
 PLOTS, LABELS, SAMPLES = "03.plots", "04.labels", "05.wav_samples"
 LABELS_ENDING = "_label.csv"
@@ -111,13 +111,9 @@ def read_given(recording: str, table: Path, wavs: list[Path], keys: Collection[s
 
 
 def _rows(table: Path, keys: Collection[str]) -> list[dict[str, str]]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as handle:
-            lines = [[cell.strip() for cell in line] for line in csv.reader(handle) if any(line)]
-    except FileNotFoundError:
-        raise Tap2keyError(f"{table}: no such file, so its wavs have no labels") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Tap2keyError(f"{table}: not readable as csv ({error})") from None
+    if not table.exists():
+        raise Tap2keyError(f"{table}: no such file, so its wavs have no labels")
+    lines = _lines(read_text(table))
     if lines and "label" in lines[0]:
         return [
             dict(zip(lines[0], line, strict=False)) | _label(lines[0], line) for line in lines[1:]
@@ -125,6 +121,14 @@ def _rows(table: Path, keys: Collection[str]) -> list[dict[str, str]]:
     if lines and lines[0][-1] in keys:
         return [{"label": line[-1]} for line in lines]
     raise Tap2keyError(f"{table}: no column label; name the column with the keys so")
+
+
+def _lines(text: str) -> list[list[str]]:
+    """The cells of each line that is not blank; what stands between them, the first line tells."""
+    lines = [line for line in LINE_ENDS.split(text) if line.strip()]
+    counts = {delimiter: lines[0].count(delimiter) for delimiter in (",", ";", "\t") if lines}
+    delimiter = max(counts, key=counts.get, default=",")
+    return [[cell.strip() for cell in cells_of(line, delimiter)] for line in lines]
 
 
 def _label(header: list[str], line: list[str]) -> dict[str, str]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tap2key.files import atomic_folder, read_tsv
+from tap2key.manifest import PASSED_OVER_COLUMNS, read_manifest
 from tap2key.provenance import write_provenance
 from tap2key.segment import RECORDINGS_NAME
-from tap2key.study import read_manifest
 from tap2key.tables import write_table
 
 LEFT_OUT_COLUMNS = ("participant", "session", "recording", "reason")
@@ -32,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the stage's command line."""
     # Not every session's folder: a study's thousands are more than a command line may hold.
     parser.add_argument(
-        "--manifest", type=Path, required=True, help="the study's results/study.tsv"
+        "--manifest", type=Path, required=True, help="the study's results/manifest.tsv"
+    )
+    parser.add_argument(
+        "--passed-over", type=Path, help="the study's results/passed_over.tsv, to list it too"
     )
     parser.add_argument("--participants", nargs="+", required=True, help="whose sessions")
     parser.add_argument("--taps", type=Path, required=True, help="folder of all taps: results/taps")
@@ -40,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the tables study, recordings and left_out."""
+    """Write the tables sessions, recordings and left_out."""
     wanted = set(args.participants)
     sessions = dict.fromkeys(
         (r.participant, r.session) for r in read_manifest(args.manifest) if r.participant in wanted
@@ -48,9 +51,10 @@ def main(args: argparse.Namespace) -> None:
     files = [args.taps / person / session / RECORDINGS_NAME for person, session in sessions]
     audits = [row for path in files for row in read_tsv(path, LEFT_OUT_COLUMNS)]
     left_out = [row for row in audits if row["status"] != "ok"]
+    unused = passed_over_rows(args.passed_over, wanted)
     with atomic_folder(args.output) as temporary:
         write_table(
-            temporary / "study",
+            temporary / "sessions",
             overview_rows(audits),
             OVERVIEW_COLUMNS,
             "The study",
@@ -69,13 +73,31 @@ def main(args: argparse.Namespace) -> None:
         )
         write_table(
             temporary / "left_out",
-            left_out,
+            [*left_out, *unused],
             LEFT_OUT_COLUMNS,
-            f"{len(left_out)} of {len(audits)} recordings left out",
-            "Nothing of these is used in any experiment.",
+            f"{len(left_out)} of {len(audits)} recordings left out, {len(unused)} files and "
+            "folders passed over",
+            "Nothing of these is used in any experiment. Of files and folders that were not taken "
+            "as recordings or touch logs the path is given.",
         )
-        write_provenance(temporary, "tap2key.overview", {}, files, ())
+        write_provenance(
+            temporary,
+            "tap2key.overview",
+            {},
+            [*files, *([] if args.passed_over is None else [args.passed_over])],
+            (),
+        )
     print(f"{args.output}: {len(audits)} recordings, {len(left_out)} left out", file=sys.stderr)
+
+
+def passed_over_rows(table: Path | None, participants: Iterable[str]) -> list[dict[str, str]]:
+    """What was passed over in these participants' sessions, or in none, as rows of left_out."""
+    found = [] if table is None else read_tsv(table, PASSED_OVER_COLUMNS)
+    return [
+        {**row, "recording": row["path"]}
+        for row in found
+        if not row["participant"] or row["participant"] in participants
+    ]
 
 
 def overview_rows(audits: Sequence[dict[str, str]]) -> list[dict[str, object]]:

@@ -1,6 +1,7 @@
 """What a run will make: participants, sessions, experiments, folds, and where each thing lands."""
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,12 +10,22 @@ from typing import Any
 
 from tap2key.config import SHIPPED_KEYBOARD, choose, complete_config, selected
 from tap2key.errors import Tap2keyError
+from tap2key.expand import filled_in
 from tap2key.hub import folder_name, revision_of
+from tap2key.manifest import (
+    MANIFEST_NAME,
+    PASSED_OVER_NAME,
+    Recording,
+    read_manifest,
+    write_manifest,
+    write_passed_over,
+)
+from tap2key.names import printable
 from tap2key.options import share_of_batch
 from tap2key.provenance import digest
 from tap2key.simulate.plan import PlannedSession, plan_study
-from tap2key.sources import find_recordings, simulated_study, study_roots
-from tap2key.study import Recording, read_manifest, select_participants, write_manifest
+from tap2key.sources import simulated_study, study_roots, survey
+from tap2key.study import Found, select_participants
 from tap2key.unlabelled import can_be_input, state_of, unlabelled_recordings
 
 SHIPPED_DIFFICULTY = Path(__file__).parent / "simulate" / "difficulty.yaml"
@@ -53,7 +64,12 @@ class Plan:
     @cached_property
     def manifest(self) -> str:
         """Path of the manifest."""
-        return f"{self.results}/study.tsv"
+        return f"{self.results}/{MANIFEST_NAME}"
+
+    @cached_property
+    def passed_over(self) -> str:
+        """Path of the table of what looks like a recording or a touch log and is not used."""
+        return f"{self.results}/{PASSED_OVER_NAME}"
 
     @cached_property
     def keyboard(self) -> str:
@@ -147,8 +163,9 @@ class Plan:
         """The participants that a list names, one by one or by a root folder of the study."""
         roots, found = study_roots(self.config), []
         for entry in entries:
-            if len(roots) > 1 and Path(entry) in roots:
-                found += [r.participant for r in self.recordings if r.path.is_relative_to(entry)]
+            root = Path(filled_in(entry)) if isinstance(entry, str) else None
+            if len(roots) > 1 and root in roots:
+                found += [r.participant for r in self.recordings if r.path.is_relative_to(root)]
             else:
                 found.append(entry)
         return found
@@ -342,20 +359,37 @@ class Plan:
 def make_plan(raw: Mapping[str, Any], main_process: bool) -> Plan:
     """Work out a run.
 
-    Only the main process scans the study, and writes what it found as the manifest; every job of
-    the run reads that.
+    Only the main process scans the study, and writes what it found as the manifest, and what it
+    passed over beside that; every job of the run reads the manifest.
 
     Raises:
         Tap2keyError: a configuration, study or selection that cannot be run.
     """
     config = complete_config(raw)
-    manifest = Path(config["results"]) / "study.tsv"
-    if main_process:
-        everything = find_recordings(config)
-        write_manifest(manifest, everything)
-    else:
-        everything = read_manifest(manifest)
-    return plan_of(config, everything)
+    results = Path(config["results"])
+    if not main_process:
+        return plan_of(config, read_manifest(results / MANIFEST_NAME))
+    found = survey(config)
+    try:
+        write_manifest(results / MANIFEST_NAME, found.recordings)
+        write_passed_over(results / PASSED_OVER_NAME, found.passed_over)
+    except OSError as error:
+        raise Tap2keyError(
+            f"config: results: {results} cannot be written ({error.strerror}); name another folder"
+        ) from None
+    _warn(found, results / PASSED_OVER_NAME)
+    return plan_of(config, found.recordings)
+
+
+def _warn(found: Found, table: Path) -> None:
+    alarming = [passed for passed in found.passed_over if passed.alarming]
+    if alarming:
+        first = alarming[0]
+        print(
+            f"warning: {len(alarming)} in the study not used, see {table}; the first: "
+            f"{printable(first.path)} {printable(first.reason)}",
+            file=sys.stderr,
+        )
 
 
 def plan_of(config: Mapping[str, Any], everything: Iterable[Recording]) -> Plan:
@@ -364,8 +398,10 @@ def plan_of(config: Mapping[str, Any], everything: Iterable[Recording]) -> Plan:
     Raises:
         Tap2keyError: a selection that cannot be run.
     """
-    wanted = selected(config["select_participants"])
-    plan = Plan(dict(config), tuple(select_participants(list(everything), wanted)))
+    everything = list(everything)
+    names = sorted({r.participant for r in everything})
+    wanted = selected(config["select_participants"], names)
+    plan = Plan(dict(config), tuple(select_participants(everything, wanted)))
     if len(plan.participants) < FEWEST_PARTICIPANTS:
         raise Tap2keyError(
             f"the study has one participant ({plan.participants[0]}), too few to hold one out; "

@@ -9,24 +9,23 @@ from filelock import FileLock
 
 from tap2key.dataset import ENCODING_FILE
 from tap2key.errors import Tap2keyError
+from tap2key.expand import expanded
 from tap2key.files import read_json, temporary_beside
 
 
 def staged(datasets: Sequence[Path], root: str | None) -> list[Path]:
     """Copies of dataset folders under `root`, made once per node; without `root`, the originals.
 
-    `root` may hold environment variables, such as $TMPDIR. Copies are named by their content, so
-    that processes and jobs on one node share them; whoever empties `root` removes them.
+    `root` may hold the node's environment variables, such as $TMPDIR. Copies are named by their
+    content, so that processes and jobs on one node share them; whoever empties `root` removes them.
 
     Raises:
         Tap2keyError: a variable is not set, or there is no room.
     """
     if not root:
         return list(datasets)
-    folder = os.path.expandvars(root)
-    if "$" in folder:
-        raise Tap2keyError(f"launch.stage_to {root}: not set on this node; name another folder")
-    return [_copied(dataset, Path(folder)) for dataset in datasets]
+    folder = Path(expanded(root, "launch.stage_to"))
+    return [_copied(dataset, folder) for dataset in datasets]
 
 
 def _copied(dataset: Path, root: Path) -> Path:
