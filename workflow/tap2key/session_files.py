@@ -15,8 +15,10 @@ RECORDING_ENDINGS = (".wav", ".w64", ".flac")
 TOUCH_ENDING = "nnode.csv"
 
 # What operating systems leave behind holds nothing of anybody's.
-LITTER = re.compile(r"\._.*|\.ds_store|thumbs\.db|desktop\.ini", re.I | re.S)
-LITTER_FOLDERS = ("__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information")
+LITTER = {
+    *(".ds_store", "thumbs.db", "desktop.ini"),
+    *("__macosx", "@eadir", "lost+found", "$recycle.bin", "system volume information"),
+}
 NEARLY_ACOUSTIC = re.compile(r"0*1[\W_]*acc?oust?ics?", re.I)
 NEARLY_NEONODE = re.compile(r"0*2[\W_]*n?eo[\W_]?nodes?", re.I)
 SOUND = re.compile(
@@ -29,6 +31,10 @@ TEXT = (".csv", ".txt", ".tsv", ".log", ".dat", "")
 NAMED_AS_LOG = re.compile(r"(nnode|neonode).*\.(csv|txt|tsv|log|dat|xlsx?|ods)", re.I)
 # What older scripts and `export` cut out of recordings, thousands of files.
 WINDOW = re.compile(r"_\d+_8chan\.wav$", re.I)
+SOUND_ELSEWHERE, LOG_ELSEWHERE = (
+    f"lies outside {folder}, or in a folder below it; put it into {folder} itself"
+    for folder in (ACOUSTIC, NEONODE)
+)
 HEAD = 4096
 FEW_LINES = 5
 
@@ -111,11 +117,15 @@ def files_of_session(folder: Path) -> SessionFiles:
         elif not entry.is_dir() and (SOUND.search(entry.name) or _begins_as_sound(entry)):
             reason = "is hidden; name it without the dot" if hidden else _other_sound(entry.name)
             passed_over.append(PassedOver(Path(entry.path), reason))
+        elif not entry.is_dir() and _could_be_log(entry):
+            passed_over.append(PassedOver(Path(entry.path), LOG_ELSEWHERE))
     for entry in _entries(entries[NEONODE].path):
         if entry.is_dir():
             continue
         if entry.name.lower().endswith(TOUCH_ENDING) and not entry.name.startswith("."):
             touch_files.append(Path(entry.path))
+        elif SOUND.search(entry.name):
+            passed_over.append(PassedOver(Path(entry.path), SOUND_ELSEWHERE))
         elif _could_be_log(entry):
             odd_logs.append(Path(entry.path))
     for log in sorted(odd_logs):
@@ -135,13 +145,9 @@ def files_of_session(folder: Path) -> SessionFiles:
 def _entries(folder: str) -> list[os.DirEntry]:
     try:
         with os.scandir(folder) as entries:
-            return [e for e in entries if not _is_litter(e.name)]
+            return [e for e in entries if not (e.name[:2] == "._" or e.name.lower() in LITTER)]
     except OSError as error:
         raise Tap2keyError(f"{folder}: not readable ({error.strerror})") from None
-
-
-def _is_litter(name: str) -> bool:
-    return name in LITTER_FOLDERS or bool(LITTER.fullmatch(name))
 
 
 def _is_part(entry: os.DirEntry) -> bool:
@@ -189,13 +195,9 @@ def _elsewhere(folder: Path, entries: dict[str, os.DirEntry]) -> Iterator[Passed
         elif SOUND.search(entry.name):
             sounds.setdefault(os.path.dirname(entry.path), []).append(entry.path)  # noqa: PTH120
         elif _could_be_log(entry):
-            reason = f"lies outside {NEONODE}, or in a folder below it"
-            yield PassedOver(Path(entry.path), f"{reason}; put it into {NEONODE} itself")
+            yield PassedOver(Path(entry.path), LOG_ELSEWHERE)
     for paths in sounds.values():
-        yield from _listed(
-            paths,
-            f"lies outside {ACOUSTIC}, or in a folder below it; put it into {ACOUSTIC} itself",
-        )
+        yield from _listed(paths, SOUND_ELSEWHERE)
 
 
 def _listed(paths: Sequence[str], reason: str) -> Iterator[PassedOver]:

@@ -109,7 +109,15 @@ def cells_of(line: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error:
-        return next(csv.reader([line], delimiter=delimiter, quoting=csv.QUOTE_NONE), [])
+        parts = line.split(delimiter)
+        return parts if len(parts) == 1 else [*map(_unquoted, parts)]
+
+
+def _unquoted(cell: str) -> str:
+    try:
+        return next(csv.reader([cell], delimiter="\x1f", strict=True), [""])[0]
+    except csv.Error:
+        return cell
 
 
 def _header(line: str, required: Sequence[str], delimiters: Sequence[str]) -> tuple[list[str], str]:
