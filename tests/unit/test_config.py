@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,20 @@ def shipped(name="config.yaml"):
         ({"experiments": {"a": {"seeds": [1, 1]}}}, "config: experiments.a.seeds: "),
         ({"experiments": {"a": {"encoding": {"crop_ms": [1]}}}}, "config: experiments.a.encoding"),
         ({"experiments": {"a": {}}, "simulate": {"people": 3}}, "config: simulate"),
+        (
+            {"experiments": {"a": {}}, "results": 2023},
+            "config: results: 2023 is not of type 'string'; write it in quotes",
+        ),
+        ({"experiments": {1: {}}}, "config: experiments: write the name 1 in quotes"),
+        ({"experiments": {"a": {}}, "segment": {"latency_s": -140}}, "config: segment.latency_s"),
+        (
+            {"experiments": {"a": {"training": {"weight_decay": float("inf")}}}},
+            "config: experiments.a.training.weight_decay: inf is no number",
+        ),
+        (
+            {"experiments": {"a": {}}, "segment": {"selectivity_s": float("nan")}},
+            "config: segment.selectivity_s: nan is no number",
+        ),
     ],
 )
 def test_a_wrong_config_is_one_line_that_names_the_place(config, message):
@@ -153,6 +168,103 @@ def test_selections():
     assert choose(["a", "b"], "all", "select_folds") == ["a", "b"]
     with pytest.raises(Tap2keyError, match="select_folds: no 'd'; there is a, b"):
         choose(["a", "b"], "a,d", "select_folds")
+
+
+PEOPLE = ["001", "002", "010", "1e3", "No", "Nan", "Zoë", "1_0", "x"]
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        (1, ["001"]),  # select_folds=001, as Snakemake hands it on
+        ([1, "x"], ["001", "x"]),
+        ("001,002", ["001", "002"]),
+        (8, ["010"]),  # 010 in a YAML file
+        (1000.0, ["1e3"]),
+        (False, ["No"]),
+        (float("nan"), ["Nan"]),
+        (unicodedata.normalize("NFD", "Zoë"), ["Zoë"]),
+    ],
+)
+def test_a_name_that_was_taken_for_a_number_is_found_again(value, names):
+    assert choose(PEOPLE, value, "select_folds") == names
+    config = complete_config({"experiments": {"a": {}}, "select_folds": value})
+    assert choose(PEOPLE, config["select_folds"], "select_folds") == names
+
+
+def test_a_number_that_may_mean_two_names_or_none_is_refused():
+    with pytest.raises(Tap2keyError, match="1 may mean 1 or 001; write the name in quotes"):
+        choose(["1", "001"], 1, "select_folds")
+    assert choose(["1", "001"], "001", "select_folds") == ["001"]
+    with pytest.raises(Tap2keyError, match="10 may mean 010 or 1_0"):
+        choose(PEOPLE, 10, "select_folds")
+    with pytest.raises(Tap2keyError, match="select_folds: no '7'; there is 001"):
+        choose(PEOPLE, 7, "select_folds")
+
+
+PATHS = {
+    "study": ["study"],
+    "study_table": ["study_table"],
+    "keyboard": ["keyboard"],
+    "results": ["results"],
+    "difficulty": ["simulate", "difficulty"],
+    "recordings": ["predict", "recordings"],
+    "checkpoint": ["experiments", "a", "model", "checkpoint"],
+}
+
+
+def with_path(keys, path):
+    raw = {"experiments": {"a": {}}}
+    part = raw
+    for key in keys[:-1]:
+        part = part.setdefault(key, {})
+    part[keys[-1]] = path
+    return raw
+
+
+@pytest.mark.parametrize("keys", PATHS.values(), ids=PATHS)
+def test_home_and_variables_are_filled_in_in_every_path(keys, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ana")
+    monkeypatch.setenv("SCRATCH", "/scratch/ana b")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    for path, full in (
+        ("~/x", "/home/ana/x"),
+        ("$SCRATCH/x", "/scratch/ana b/x"),
+        ("${SCRATCH}/x", "/scratch/ana b/x"),
+        ("plain/x", "plain/x"),
+    ):
+        found = complete_config(with_path(keys, path))
+        for key in keys:
+            found = found[key]
+        assert found == full
+    name = f"config: {'.'.join(keys)}"
+    for path, message in (
+        ("$NOWHERE/x", f"{name} $NOWHERE/x: not set here ($NOWHERE)"),
+        ("~nobody-of-this-name/x", f"{name} ~nobody-of-this-name/x: no such user"),
+        ("data/{lab}/x", f"{name}: data/{{lab}}/x has a brace"),
+    ):
+        with pytest.raises(Tap2keyError) as error:
+            complete_config(with_path(keys, path))
+        assert message in str(error.value)
+
+
+def test_every_root_is_filled_in_and_a_name_with_a_dollar_sign_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRATCH", "/scratch")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    (tmp_path / "a$NOWHERE").mkdir()
+    roots = ["$SCRATCH/a", f"{tmp_path}/a$NOWHERE"]
+    assert complete_config({"experiments": {"a": {}}, "study": roots})["study"] == [
+        "/scratch/a",
+        f"{tmp_path}/a$NOWHERE",
+    ]
+    settings = complete_experiment({"model": {"checkpoint": "$SCRATCH/m"}}, "--settings")
+    assert settings["model"]["checkpoint"] == "/scratch/m"
+
+
+def test_a_nodes_own_variable_is_left_to_the_node(monkeypatch):
+    monkeypatch.delenv("TMPDIR", raising=False)
+    config = complete_config({"experiments": {"a": {}}, "launch": {"stage_to": "${TMPDIR}/x"}})
+    assert config["launch"]["stage_to"] == "${TMPDIR}/x"
 
 
 @pytest.mark.parametrize("others", [[], ["demo.yaml"]])

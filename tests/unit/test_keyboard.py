@@ -64,6 +64,16 @@ def test_between_the_two_centres_of_enter_the_margin_is_to_another_key(shipped):
         ("label,x,y,z\na,1,2,3\n", "the header must be label,x,y"),
         ("label,x,y\na,1,2\nb,1,two\n", "line 3: x and y must be numbers"),
         ("label,x,y\na,1\n", "line 2: x and y must be numbers"),
+        ("label,x,y\na,1,2\np,nan,894\n", "line 3: x and y must be numbers"),
+        ("label,x,y\na,1,2\np,inf,894\n", "line 3: x and y must be numbers"),
+        ("label,x,y\na,1,2\np,1_000,894\n", "line 3: x and y must be numbers"),
+        ("label;x;y\na;1;2\np;1,5;894\n", "line 3: x and y must be numbers .* decimal point"),
+        ("label,x,y\na,1,2\n,3,4\n", "line 3: the label '' is blank"),
+        ("label,x,y\na,1,2\n  ,3,4\n", "line 3: the label '  ' is blank"),
+        ("label,x,y\na,1,2\na\tb,3,4\n", r"line 3: the label 'a\\tb' .* control"),
+        ("label,x,y\na,1,2\n\nb,1.0,2\n", "line 4: the same centre as in line 2"),
+        ("label,x,y\na,1,2\na,1,2\nb,3,4\n", "line 3: the same centre as in line 2"),
+        ("label,x,y\na,1,2\nb,3,4,5\n", "line 3: more cells"),
         ("label,x,y\na,1,2\na,3,4\n", "at least two different labels"),
     ],
 )
@@ -73,6 +83,23 @@ def test_a_keyboard_that_cannot_be_used_is_refused(tmp_path, text, message):
     with pytest.raises(Tap2keyError, match=message) as error:
         load_keyboard(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        'label,x,y\na,1,2\n",",3.5,4\n',
+        "label;x;y\r\na;1;2\r\n,;3.5;4\r\n",
+        "\ufefflabel\tx\ty\ra\t1\t2\r,\t3.5\t4\r",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_keyboard_saved_by_a_spreadsheet_reads_alike(tmp_path, data, encoding):
+    path = tmp_path / "keys.csv"
+    path.write_bytes(data.removeprefix("\ufeff" if encoding == "utf-16" else "").encode(encoding))
+    found = load_keyboard(path)
+    assert found.labels == ("a", ",")
+    assert found.centres.tolist() == [[1, 2], [3.5, 4]]
 
 
 def test_a_missing_keyboard_is_named(tmp_path):

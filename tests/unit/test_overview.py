@@ -3,7 +3,9 @@ from datetime import datetime
 
 from tap2key import overview
 from tap2key.files import read_tsv, write_tsv
+from tap2key.manifest import write_passed_over
 from tap2key.segment import RECORDING_COLUMNS
+from tap2key.session_files import PassedOver
 from tap2key.study import Recording, write_manifest
 
 
@@ -31,7 +33,11 @@ def test_the_study_is_summed_by_session_and_by_participant_of_those_who_take_par
         write_tsv(folder / "recordings.tsv", own, RECORDING_COLUMNS)
     parser = argparse.ArgumentParser()
     overview.add_arguments(parser)
+    passed_over = tmp_path / "passed_over.tsv"
+    stray = PassedOver(tmp_path / "x.mp3", "save it as .wav")
+    write_passed_over(passed_over, [stray, stray.of("Cy", "1"), stray.of("Ann O'Neil", "2")])
     where = ["--manifest", manifest, "--taps", taps, "--output", tmp_path / "out"]
+    where += ["--passed-over", passed_over]
     overview.main(parser.parse_args([*map(str, where), "--participants", "Ann O'Neil"]))
     rows = read_tsv(tmp_path / "out" / "sessions.tsv")
     shown = [
@@ -44,4 +50,8 @@ def test_the_study_is_summed_by_session_and_by_participant_of_those_who_take_par
         ("all 1", "", "3", "1.5", "15"),
     ]
     left_out = read_tsv(tmp_path / "out" / "left_out.tsv")
-    assert [row["reason"] for row in left_out] == ["silent"]
+    assert [(row["session"], row["recording"], row["reason"]) for row in left_out] == [
+        ("2", "c", "silent"),
+        ("", str(tmp_path / "x.mp3"), "save it as .wav"),
+        ("2", str(tmp_path / "x.mp3"), "save it as .wav"),
+    ]

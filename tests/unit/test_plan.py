@@ -9,6 +9,7 @@ from tap2key import options, plan
 from tap2key.__main__ import parse
 from tap2key.config import complete_experiment
 from tap2key.errors import Tap2keyError
+from tap2key.files import read_tsv
 from tap2key.represent import Encoding
 from tap2key.study import read_manifest
 
@@ -187,6 +188,99 @@ def test_a_participant_left_out_stays_in_the_manifest(study):
     before = (study / "results" / "manifest.tsv").stat().st_mtime_ns
     planned(study, select_participants="Ana,Bo")
     assert (study / "results" / "manifest.tsv").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "results", ["study", "study/", "study/results", "study/Ana/one", ".", "link", "link/new", "up"]
+)
+def test_results_that_are_hold_or_lie_in_the_study_are_refused_before_anything_is_written(
+    study, results
+):
+    (study / "link").symlink_to(study / "study")
+    (study / "up").symlink_to(study)
+    table = study / "study" / "study.tsv"
+    table.write_text("path\tuse\nAna/one\tno\n")
+    before = {p: p.stat().st_mtime_ns for p in study.rglob("*")}
+    with pytest.raises(
+        Tap2keyError, match=r"config: results \(.*\) and study \(.*inside the other"
+    ):
+        planned(study, results=str(study / results))
+    assert {p: p.stat().st_mtime_ns for p in study.rglob("*")} == before
+
+
+def test_results_lie_apart_from_every_root_and_from_new_recordings(study):
+    session(study / "second", "Cy/one")
+    roots = [str(study / "study"), str(study / "second")]
+    with pytest.raises(Tap2keyError, match=r"results .*second"):
+        planned(study, study=roots, results=str(study / "second" / "made"))
+    (study / "new" / "deep").mkdir(parents=True)
+    for results in ("new", "new/deep/made", ""):
+        with pytest.raises(Tap2keyError, match=r"results .*predict\.recordings"):
+            planned(
+                study,
+                study=None,
+                simulate={},
+                predict={"recordings": str(study / "new")},
+                results=str(study / results),
+            )
+    assert list((study / "new").iterdir()) == [study / "new" / "deep"]
+    # Beside each other, with a common beginning of their names, they are apart.
+    assert planned(study, results=str(study / "study results")).participants
+
+
+def test_new_recordings_may_be_simulated_ones(tmp_path):
+    simulate = {"participants": 3}
+    new = {"recordings": str(tmp_path / "results" / "simulated" / "study")}
+    assert planned(tmp_path, study=None, simulate=simulate, predict=new).participants
+
+
+def test_a_file_that_is_no_manifest_is_never_written_over(study):
+    manifest = study / "results" / "manifest.tsv"
+    manifest.parent.mkdir()
+    manifest.write_text("path\tparticipant\tuse\nAna/one\tAna\tno\n")
+    with pytest.raises(Tap2keyError, match=r"manifest\.tsv: is not a table that tap2key made"):
+        planned(study)
+    assert manifest.read_text() == "path\tparticipant\tuse\nAna/one\tAna\tno\n"
+    (study / "file").touch()
+    with pytest.raises(Tap2keyError, match=r"config: results: .*file is a file"):
+        planned(study, results=str(study / "file"))
+
+
+def test_what_is_passed_over_is_said_once_and_listed(study, capsys):
+    planned(study)
+    assert "warning" not in capsys.readouterr().err
+    stray = study / "study" / "Ana" / "one" / "01.acoustic" / "part2" / "x.wav"
+    stray.parent.mkdir()
+    stray.touch()
+    made = planned(study)
+    assert f"1 in the study not used, see {made.passed_over}; the first: {stray}" in (
+        capsys.readouterr().err
+    )
+    (row,) = read_tsv(made.passed_over)
+    assert (row["participant"], row["session"], row["path"]) == ("Ana", "one", str(stray))
+    planned(study, main_process=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_people_whose_names_are_digits_are_selected(tmp_path):
+    for name in ("001/a", "002/a", "010/a"):
+        session(tmp_path / "study", name)
+    made = planned(tmp_path, select_folds=1, select_participants=[1, 2])
+    assert made.participants == ["001", "002"]
+    assert list(made.folds("only")) == ["001"]
+    given = {"split": "given", "given": {"train": [1], "test": [2]}}
+    made = planned(tmp_path, experiments={"g": given})
+    assert made.fold_options("g", "given")[:2] == ["--held-out", "002"]
+
+
+def test_roots_named_by_a_variable_train_and_test(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRATCH", str(tmp_path))
+    session(tmp_path, "first/Ana/one")
+    session(tmp_path, "second/Bo/one")
+    roots = ["$SCRATCH/first", "$SCRATCH/second"]
+    split = {"split": "given", "given": {"train": roots[:1], "test": roots[1:]}}
+    made = planned(tmp_path, study=roots, experiments={"g": split})
+    assert (made.folds("g")["given"].train, made.folds("g")["given"].test) == (("Ana",), ("Bo",))
 
 
 def test_where_things_land(study):

@@ -188,6 +188,45 @@ def test_a_bad_configuration_is_one_line_before_any_job(tmp_path, make_session, 
         assert words in run.error
 
 
+@pytest.mark.parametrize("results", ["study", "study/made", "."])
+def test_results_in_around_or_instead_of_the_study_are_refused_and_nothing_is_touched(
+    tmp_path, make_session, results
+):
+    for name in FLAT:
+        make_session(name)
+    table = tmp_path / "study" / "study.tsv"
+    table.write_text("path\tuse\nTony_01_27_23_data\tno\n", encoding="utf-8")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "study").rglob("*")}
+    run = dry_run(tmp_path, f"results={results}")
+    assert run.status != 0
+    assert not run.jobs
+    assert f"results ({results}) and study (study) are the same folder, or one lies" in run.error
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "study").rglob("*")}
+    assert after == before
+
+
+def test_people_whose_names_are_digits_are_selected_as_they_are_written(tmp_path, make_session):
+    for name in ("001/a", "002/a", "010/a"):
+        make_session(name)
+    run = dry_run(tmp_path, "select_folds=001", "select_experiments=level-forest")
+    assert run.status == 0, run.text
+    assert run.planned["fold"] == [{"experiment": "level-forest", "fold": "001", "seed": "0"}]
+    run = dry_run(tmp_path, "select_folds=001,010", "select_experiments=level-forest")
+    assert {job["fold"] for job in run.planned["fold"]} == {"001", "010"}
+
+
+def test_what_looks_like_a_recording_and_is_not_used_is_said_and_listed(tmp_path, make_session):
+    for name in FLAT:
+        make_session(name)
+    stray = tmp_path / "study" / FLAT[0] / "01.acoustic" / "part2" / "x.wav"
+    stray.parent.mkdir()
+    stray.touch()
+    run = dry_run(tmp_path, "select_experiments=level-forest")
+    assert run.status == 0, run.text
+    assert run.text.count("warning: 1 in the study not used, see results/passed_over.tsv") == 1
+    assert "part2/x.wav" in (tmp_path / "results" / "passed_over.tsv").read_text(encoding="utf-8")
+
+
 def test_the_demo_shows_its_whole_dag_from_a_clean_checkout(copy_of_workflow):
     run = snakemake(copy_of_workflow, ["--profile", "profiles/demo", "-n"], root=copy_of_workflow)
     assert run.status == 0, run.text

@@ -115,7 +115,7 @@ def cells_of(line: str, delimiter: str) -> list[str]:
 
 def _unquoted(cell: str) -> str:
     try:
-        return next(csv.reader([cell], delimiter="\x1f", strict=True), [""])[0]
+        return next(csv.reader([cell], delimiter="\x1f", strict=True))[0] if cell else cell
     except csv.Error:
         return cell
 
