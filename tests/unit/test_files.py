@@ -7,7 +7,6 @@ import pytest
 from tap2key.errors import Tap2keyError
 from tap2key.files import (
     atomic_file,
-    atomic_folder,
     read_json,
     read_tsv,
     write_json,
@@ -37,28 +36,6 @@ def test_a_block_that_raises_leaves_no_file_and_keeps_the_old_one(tmp_path):
             raise RuntimeError("killed")
     assert old.read_text() == "before"
     assert list(tmp_path.iterdir()) == [old]
-
-
-def test_a_folder_is_replaced_as_a_whole(tmp_path):
-    target = tmp_path / "model"
-    target.mkdir()
-    (target / "stale").touch()
-    with atomic_folder(target) as temporary:
-        (temporary / "fresh").touch()
-        assert [p.name for p in target.iterdir()] == ["stale"]
-    assert [p.name for p in target.iterdir()] == ["fresh"]
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_failed_replacement_leaves_the_existing_folder_and_nothing_else(tmp_path):
-    target = tmp_path / "model"
-    target.mkdir()
-    (target / "weights").write_text("good")
-    with pytest.raises(KeyboardInterrupt), atomic_folder(target) as temporary:
-        (temporary / "weights").write_text("half")
-        raise KeyboardInterrupt
-    assert (target / "weights").read_text() == "good"
-    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_two_writers_of_one_name_do_not_meet(tmp_path):

@@ -2,13 +2,15 @@
 
 import os
 import subprocess
+from functools import partial
 
 import numpy as np
 import pytest
 from made import LABELS, SETTINGS, WORKFLOW, command, fold, people, training_arguments
 
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_file, atomic_folder
+from tap2key.files import atomic_file
+from tap2key.folders import atomic_folder
 from tap2key.taps import TAPS_NAME, WINDOWS_NAME, WindowWriter, write_taps
 
 # A private mount, gone with its process; what is left on the disk is listed after the stage.
@@ -92,7 +94,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_left(stage, data, tmp_path):
 
 
 def test_another_error_stays_what_it_is(tmp_path):
-    for context in (atomic_file, atomic_folder):
+    for context in (atomic_file, partial(atomic_folder, stage="fold")):
         with pytest.raises(OSError, match="no luck"), context(tmp_path / "x"):
             raise OSError("no luck")
         with pytest.raises(Tap2keyError, match="disk is full"), context(tmp_path / "x"):

@@ -180,11 +180,13 @@ def test_a_folder_is_fingerprinted_by_names_and_contents(tmp_path):
 def test_provenance_says_what_made_a_folder_from_what(tmp_path):
     source = tmp_path / "input"
     source.write_text("recorded")
-    provenance.write_provenance(tmp_path, "tap2key.scores", {"seed": 3}, [source], ["numpy"])
+    provenance.write_provenance(
+        tmp_path, "evaluate", "tap2key.scores", {"seed": 3}, [source], ["numpy"]
+    )
     import numpy
 
     assert read_json(tmp_path / "provenance.json") == {
-        "stage": "tap2key.scores",
+        "stage": "evaluate",
         "settings": {"seed": 3},
         "code": provenance.code_hash("tap2key.scores"),
         "packages": {"numpy": numpy.__version__},

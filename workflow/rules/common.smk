@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from tap2key import leftovers, options, plan
+from tap2key import folders, leftovers, options, plan
 from tap2key.errors import Tap2keyError
 from tap2key.provenance import code_hash
 
@@ -33,9 +33,15 @@ RESULTS = PLAN.results
 
 # With conda active Snakemake deletes PYTHONPATH, so every command sets it itself.
 shell.executable("bash")
+EXPORTED = {
+    "PYTHONPATH": str(Path(workflow.basedir) / "workflow"),
+    folders.RESULTS_VARIABLE: str(Path(RESULTS).absolute()),
+}
 shell.prefix(
-    "set -euo pipefail; export PYTHONPATH="
-    + shlex.quote(str(Path(workflow.basedir) / "workflow")).replace("{", "{{").replace("}", "}}")
+    "set -euo pipefail; export "
+    + " ".join(f"{name}={shlex.quote(value)}" for name, value in EXPORTED.items())
+    .replace("{", "{{")
+    .replace("}", "}}")
     + "; "
 )
 

@@ -100,7 +100,13 @@ rule record:
         [f"{RESULTS}/calibration/{name}/curve.png" for name in PLAN.calibrated],
     output:
         exact=f"{RESULTS}/record/config.yaml",
-        tables=multiext(f"{RESULTS}/record/", "runtime.tsv", "config.tsv", "versions.tsv"),
+        tables=multiext(
+            f"{RESULTS}/record/",
+            "runtime.tsv",
+            "config.tsv",
+            "versions.tsv",
+            "provenance.json",
+        ),
         runtime=report(
             f"{RESULTS}/record/runtime.html",
             caption="../report/runtime.rst",

@@ -10,8 +10,14 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from tap2key.dataset import Rows
 from tap2key.features import forest_features
-from tap2key.files import atomic_folder
-from tap2key.fitting import Fold, add_fitting_arguments, open_fold, read_settings
+from tap2key.fitting import (
+    Fold,
+    add_fitting_arguments,
+    check_model_output,
+    open_fold,
+    read_settings,
+)
+from tap2key.folders import atomic_folder
 from tap2key.modelfolder import ABOUT_PACKAGES, FOREST_FILE, write_about
 from tap2key.provenance import write_provenance
 
@@ -27,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Fit a forest and publish it in a model folder."""
     settings = read_settings(args.settings)
+    check_model_output(args, settings)
     fold = open_fold(args)
     forest = fit(fold, settings["kind"], settings["trees"], args.seed, args.threads)
     validation = forest_features(
@@ -34,7 +41,7 @@ def main(args: argparse.Namespace) -> None:
     )
     truth = np.array(fold.data["validation"].with_format("numpy")["label"])
     accuracy = float((forest.predict(validation) == truth).mean())
-    with atomic_folder(args.output) as temporary:
+    with atomic_folder(args.output, "baseline") as temporary:
         skops.io.dump(
             forest, temporary / FOREST_FILE, compression=zipfile.ZIP_DEFLATED, compresslevel=1
         )
@@ -42,7 +49,8 @@ def main(args: argparse.Namespace) -> None:
         write_about(temporary, settings, fold.about, fold.first, fold.length, args.seed, score)
         write_provenance(
             temporary,
-            "tap2key.baseline",
+            "baseline",
+            __name__,
             {**settings, "seed": args.seed},
             [fold.folder / "fold.json"],
             ABOUT_PACKAGES,

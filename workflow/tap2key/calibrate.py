@@ -10,9 +10,11 @@ from datasets import Dataset
 from tap2key.calibration import Heard, Locator, calibration_curve
 from tap2key.dataset import ENCODING_FILE, FOLD_FILE, Rows, load_fold, touched_at, unrepeated
 from tap2key.evaluation import add_scoring_arguments, check_fits, open_tested
-from tap2key.files import atomic_folder, write_tsv
+from tap2key.files import write_tsv
+from tap2key.folders import atomic_folder
 from tap2key.keyboard import load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES
+from tap2key.outputs import check_output_folder
 from tap2key.places import places_of, seen_from_the_table
 from tap2key.predictor import Predictor, load_predictor
 from tap2key.provenance import write_provenance
@@ -48,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write calibration.tsv: scores by participant, draw and labelled taps per key."""
+    check_output_folder(args)
     predictor, about = load_predictor(args.model, args.allow_other_version)
     tested = open_tested(args.dataset, args.fold)
     check_fits(args.model, about, tested)
@@ -76,11 +79,12 @@ def main(args: argparse.Namespace) -> None:
             about["seed"],
         )
         rows += [{"participant": person, "seed": about["seed"], **row} for row in curve]
-    with atomic_folder(args.output) as temporary:
+    with atomic_folder(args.output, "calibrate") as temporary:
         write_tsv(temporary / CALIBRATION_FILE, map(formatted, rows), COLUMNS)
         write_provenance(
             temporary,
-            "tap2key.calibrate",
+            "calibrate",
+            __name__,
             {"taps_per_key": args.taps_per_key, "draws": args.draws},
             [
                 args.model / ABOUT_FILE,

@@ -9,6 +9,8 @@ import numpy as np
 
 from tap2key.calibrate import CALIBRATION_FILE
 from tap2key.files import read_tsv
+from tap2key.folders import atomic_folder
+from tap2key.outputs import check_output_folder
 from tap2key.plot_curves import draw_calibration
 from tap2key.provenance import write_provenance
 from tap2key.significance import bootstrap_interval
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write curve.{tsv,html,png,pdf}."""
+    check_output_folder(args, shared=True)
     drawn = [
         row
         for folder in args.calibrations
@@ -47,32 +50,33 @@ def main(args: argparse.Namespace) -> None:
     people = by_participant(drawn)
     means = mean_rows(people)
     counts = [row["taps_per_key"] for row in means]
-    args.output.mkdir(parents=True, exist_ok=True)
-    write_table(
-        args.output / "curve",
-        [formatted(row) for row in [*people, *means]],
-        COLUMNS,
-        f"{args.experiment}: accuracy after calibration",
-        NOTE,
-    )
-    draw_calibration(
-        args.output / "curve",
-        counts,
-        {
-            person: [row["accuracy"] for row in people if row["participant"] == person]
-            for person in sorted({row["participant"] for row in people})
-        },
-        *([row[name] for row in means] for name in ("accuracy", "accuracy_low")),
-        [row["accuracy_high"] for row in means],
-        f"{args.experiment}: calibrated with a few taps of the session",
-    )
-    write_provenance(
-        args.output,
-        "tap2key.calibration_curve",
-        {"experiment": args.experiment},
-        [folder / CALIBRATION_FILE for folder in args.calibrations],
-        ("numpy", "matplotlib"),
-    )
+    with atomic_folder(args.output, "calibration-curve") as temporary:
+        write_table(
+            temporary / "curve",
+            [formatted(row) for row in [*people, *means]],
+            COLUMNS,
+            f"{args.experiment}: accuracy after calibration",
+            NOTE,
+        )
+        draw_calibration(
+            temporary / "curve",
+            counts,
+            {
+                person: [row["accuracy"] for row in people if row["participant"] == person]
+                for person in sorted({row["participant"] for row in people})
+            },
+            *([row[name] for row in means] for name in ("accuracy", "accuracy_low")),
+            [row["accuracy_high"] for row in means],
+            f"{args.experiment}: calibrated with a few taps of the session",
+        )
+        write_provenance(
+            temporary,
+            "calibration-curve",
+            __name__,
+            {"experiment": args.experiment},
+            [folder / CALIBRATION_FILE for folder in args.calibrations],
+            ("numpy", "matplotlib"),
+        )
     print(f"{args.output}: {len(args.calibrations)} models", file=sys.stderr)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from tap2key.duplicates import check_duplicates
@@ -54,3 +55,9 @@ def chosen_recordings(args: argparse.Namespace) -> list[Recording]:
             f"{args.session!r}"
         )
     return recordings
+
+
+def session_folders(recordings: Iterable[Recording]) -> list[tuple[str, Path]]:
+    """Where recordings and their touches lie, as inputs that a message can name."""
+    files = [file for r in recordings for file in (r.path, *r.touch_files)]
+    return [("session", folder) for folder in dict.fromkeys(file.parents[1] for file in files)]

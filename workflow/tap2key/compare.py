@@ -11,6 +11,7 @@ from tap2key.benchmarks import numbers, read_benchmark
 from tap2key.errors import Tap2keyError
 from tap2key.files import read_json
 from tap2key.findings import held_out_of
+from tap2key.outputs import beside, check_output_files, stem_of
 from tap2key.plot_curves import draw_comparison
 from tap2key.significance import PairedTest, bootstrap_interval, paired_tests
 from tap2key.summarize import SCORES, SUMMARY_FILE
@@ -45,6 +46,7 @@ DIFFERENCES_NOTE = (
     "95 % bootstrap interval of the mean difference; p is Wilcoxon's exact signed-rank test, "
     "two-sided, and p Holm corrects it for all tests made here ({tests})."
 )
+DIFFERENCES = "differences"
 MOST_PRINTED_PAIRS = 10
 HELD_OUT_IN_TITLES = {"yes": "", "no": ", not held out"}
 
@@ -71,6 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Print and write what experiments reach and what their differences are worth."""
+    if args.output is not None:
+        files = beside(args.output, (".tsv", ".html", ".png", ".pdf"))
+        files += beside(args.output.with_name(DIFFERENCES), (".tsv", ".html"))
+        check_output_files(args, files)
     people = {folder.name: people_of(folder) for folder in args.summaries}
     took = training_minutes(args.benchmarks)
     rows = [experiment_row(folder) | took.get(folder.name, {}) for folder in args.summaries]
@@ -82,10 +88,10 @@ def main(args: argparse.Namespace) -> None:
     print_differences(tests)
     if args.output is None:
         return
-    stem = args.output.with_suffix("")
+    stem = stem_of(args.output)
     write_table(stem, [formatted(row) for row in rows], COLUMNS, "Experiments", NOTE)
     write_table(
-        stem.with_name("differences"),
+        stem.with_name(DIFFERENCES),
         [difference_row(test) for test in tests],
         DIFFERENCE_COLUMNS,
         "Differences between experiments",

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tap2key.files import read_tsv
+from tap2key.outputs import beside, check_output_files, stem_of
 from tap2key.plot_curves import draw_learning
 
 HISTORY = "history.tsv"
@@ -22,10 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Draw every model's history."""
+    check_output_files(args, beside(args.output, (".png", ".pdf")))
     histories = {}
     for folder in args.models:
         rows = read_tsv(folder / HISTORY, required=DRAWN)
         name = f"{folder.parent.name}, {folder.name}"
         histories[name] = {c: [float(row[c] or "nan") for row in rows] for c in DRAWN}
-    draw_learning(args.output.with_suffix(""), histories, f"{args.experiment}: learning curves")
+    draw_learning(stem_of(args.output), histories, f"{args.experiment}: learning curves")
     print(f"{args.output}: {len(histories)} models", file=sys.stderr)

@@ -12,7 +12,9 @@ import pyarrow as pa
 
 from tap2key.dataset import IDENTITY, PLACE, save_dataset
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, write_tsv
+from tap2key.files import write_tsv
+from tap2key.folders import atomic_folder
+from tap2key.outputs import check_output_folder
 from tap2key.progress import progress
 from tap2key.provenance import write_provenance
 from tap2key.represent import REPRESENTATIONS, WINDOW_RATE, Encoding, encode_windows
@@ -54,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Encode every labelled tap; the others are listed with their reason in `left_out.tsv`."""
+    check_output_folder(args)
     if not 0 < args.sample_rate <= WINDOW_RATE:
         raise Tap2keyError(f"--sample-rate {args.sample_rate}: must be between 1 and {WINDOW_RATE}")
     encode(args.taps, Encoding.told(vars(args)), args.output, args.verified_only)
@@ -108,7 +111,7 @@ def encode(
     if len(participants) > 1:
         raise Tap2keyError(f"taps of several participants given: {', '.join(sorted(participants))}")
     hashed.update(str([label_ids, taps.to_pydict(), labels]).encode())
-    with atomic_folder(output) as temporary:
+    with atomic_folder(output, "encode") as temporary:
         save_dataset(
             temporary,
             np.concatenate(inputs),
@@ -126,7 +129,8 @@ def encode(
         write_tsv(temporary / PAIRING, counted, PAIRING_COLUMNS)
         write_provenance(
             temporary,
-            "tap2key.encode",
+            "encode",
+            __name__,
             {**asdict(encoding), "verified_only": verified_only},
             [folder / "taps.parquet" for folder in folders],
             ("datasets", "numpy", "scipy", "pyarrow"),

@@ -23,10 +23,12 @@ from tap2key.dataset import (
     touched_at,
 )
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, read_json, write_json
+from tap2key.files import read_json, write_json
 from tap2key.findings import held_out_of, write_findings
+from tap2key.folders import atomic_folder
 from tap2key.keyboard import load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES, encoding_of
+from tap2key.outputs import check_output_folder
 from tap2key.places import Places, expected_places, location_scores, places_of
 from tap2key.predictions import Predictions, write_predictions
 from tap2key.predictor import Predictor, load_predictor
@@ -65,6 +67,7 @@ def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write predictions, metrics, confusion matrix, keyboard map and a table of the keys."""
+    check_output_folder(args)
     predictor, about = load_predictor(args.model, args.allow_other_version)
     tested = open_tested(args.dataset, args.fold)
     check_fits(args.model, about, tested)
@@ -86,7 +89,7 @@ def main(args: argparse.Namespace) -> None:
             file=sys.stderr,
         )
     counts = confusion_counts(truth, found.prediction, len(tested.labels))
-    with atomic_folder(args.output) as temporary:
+    with atomic_folder(args.output, "evaluate") as temporary:
         write_predictions(temporary / "predictions.parquet", found)
         write_json(temporary / "metrics.json", result)
         who = ", ".join(result["participants"])
@@ -102,7 +105,8 @@ def main(args: argparse.Namespace) -> None:
         )
         write_provenance(
             temporary,
-            "tap2key.evaluation",
+            "evaluate",
+            __name__,
             {"model": about["kind"]},
             [
                 args.model / ABOUT_FILE,

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from tap2key.errors import Tap2keyError
+from tap2key.outputs import check_output_files, check_output_folder
 
 # What each kind of export needs and may have beside --output.
 NEEDED = {
@@ -66,6 +67,10 @@ def main(args: argparse.Namespace) -> None:
         if names:
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
             raise Tap2keyError(f"export {asked} {words} {flags}; see export --help")
+    if kind == "onnx":
+        check_output_files(args, [args.output])
+    else:
+        check_output_folder(args)
     # Only the chosen export is imported: torch alone takes seconds to load.
     if kind == "layout":
         from tap2key.export_prototype import export_prototype

@@ -20,7 +20,8 @@ from tap2key.dataset import (
     unrepeated,
 )
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, read_json
+from tap2key.files import read_json
+from tap2key.folders import atomic_folder
 from tap2key.model_inputs import cut_for
 from tap2key.provenance import fingerprint, write_provenance
 from tap2key.taps import TAPS_NAME, WINDOWS_NAME, keyboard_labels, load_taps
@@ -72,10 +73,10 @@ def export_arrays(
         "oversampled": about["oversampled"] and not once,
         "cut_for": None if model is None else fingerprint(model, whole=True),
     }
-    with atomic_folder(output) as temporary:
+    with atomic_folder(output, "export") as temporary:
         parts.save_to_disk(str(temporary))
         # By content only: the datasets' paths would mean nothing where this is taken.
-        write_provenance(temporary, "tap2key.export_dataset", settings, [], PACKAGES)
+        write_provenance(temporary, "export", __name__, settings, [], PACKAGES)
     _say(output, parts)
 
 
@@ -110,10 +111,10 @@ def export_paths(folders: Sequence[Path], fold: Path | None, output: Path, once:
     result: Dataset | DatasetDict = whole
     if fold is not None:
         result = _split(whole, fold, once)
-    with atomic_folder(output) as temporary:
+    with atomic_folder(output, "export") as temporary:
         result.save_to_disk(str(temporary))
         taps = [folder / TAPS_NAME for folder in folders]
-        write_provenance(temporary, "tap2key.export_dataset", {}, taps, PACKAGES)
+        write_provenance(temporary, "export", __name__, {}, taps, PACKAGES)
     _say(output, result if fold is not None else {"all": whole})
 
 

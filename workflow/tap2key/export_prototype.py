@@ -10,7 +10,7 @@ from scipy.io import wavfile
 
 from tap2key.audio import SAMPLE_RATE
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder
+from tap2key.folders import atomic_folder
 from tap2key.layout import COLUMNS, LABELS, LABELS_ENDING, PLOTS, SAMPLES, sample_name
 from tap2key.plots import CALM, LINE_COLOURS, STRONG, plt, save_png, shown_all
 from tap2key.progress import progress
@@ -32,7 +32,7 @@ def export_prototype(folders: Sequence[Path], output: Path) -> None:
     Raises:
         Tap2keyError: nothing in a folder, or two folders of the same session.
     """
-    with atomic_folder(output) as temporary:
+    with atomic_folder(output, "export") as temporary:
         for folder in folders:
             table, windows = load_taps(folder, verify=True)
             rows = table.to_pylist()
@@ -53,7 +53,7 @@ def export_prototype(folders: Sequence[Path], output: Path) -> None:
                 file=sys.stderr,
             )
         taps = [folder / TAPS_NAME for folder in folders]
-        write_provenance(temporary, "tap2key.export_prototype", {}, taps, PACKAGES)
+        write_provenance(temporary, "export", __name__, {}, taps, PACKAGES)
 
 
 def _write_session(

@@ -7,9 +7,10 @@ from pathlib import Path
 from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification, Wav2Vec2Model
 
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder
 from tap2key.finite import check_weights
+from tap2key.folders import atomic_folder
 from tap2key.hub import FETCHING, cached_commit, revision_of
+from tap2key.outputs import check_output_folder
 from tap2key.provenance import write_provenance
 
 CLASSIFIER = Wav2Vec2ForSequenceClassification
@@ -33,6 +34,8 @@ def main(args: argparse.Namespace) -> None:
     Its provenance.json says which repository and revision was asked for and which commit came.
     """
     asked = revision_of(args.checkpoint, args.revision)
+    given = Path(args.checkpoint)
+    check_output_folder(args, [("--checkpoint", given)] if given.exists() else [])
     try:
         found = Wav2Vec2Config.from_pretrained(args.checkpoint, revision=asked)
         commit = cached_commit(args.checkpoint, asked)
@@ -47,8 +50,9 @@ def main(args: argparse.Namespace) -> None:
             "folder"
         ) from error
     check_weights(model, f"model.checkpoint {args.checkpoint}")
-    with atomic_folder(args.output) as temporary:
+    with atomic_folder(args.output, "fetch") as temporary:
         model.save_pretrained(temporary)
         origin = {"checkpoint": args.checkpoint, "revision": asked, "commit": commit}
-        write_provenance(temporary, FETCHING, origin, [], PACKAGES)
+        inputs = [given] if given.exists() else []
+        write_provenance(temporary, FETCHING, __name__, origin, inputs, PACKAGES)
     print(f"{args.output}: {args.checkpoint}, commit {commit or 'unknown'}", file=sys.stderr)

@@ -4,7 +4,6 @@ import csv
 import errno
 import json
 import os
-import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,11 +19,14 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_BYTES = 64 * 1024
 # A file's name may hold bytes that are no text; they are written as \udcXX.
 ANY_NAME = {"encoding": "utf-8", "errors": "backslashreplace"}
+LONGEST_NAME = 255
 
 
 def temporary_beside(path: Path) -> Path:
     """A name in the same folder that no other job uses, with the same ending."""
-    return path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
+    unique = f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}-"
+    room = LONGEST_NAME - len(unique)
+    return path.with_name(unique + os.fsdecode(os.fsencode(path.name)[-room:]))
 
 
 @contextmanager
@@ -54,8 +56,11 @@ def free_bytes(folder: Path) -> int:
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path to write to; it becomes `path` only when the block ends well."""
-    path = Path(path)
+    """Yield a temporary path to write to; it becomes `path` only when the block ends well.
+
+    If `path` is a link, the file that it leads to is written.
+    """
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
@@ -64,31 +69,6 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield an empty temporary folder; it becomes `path` only when the block ends well.
-
-    A folder already at `path` is replaced as a whole.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
-    temporary.mkdir()
-    try:
-        with room_at(path):
-            yield temporary
-        if path.exists():
-            replaced = temporary_beside(path)
-            os.rename(path, replaced)
-            os.rename(temporary, path)
-            # The new folder stands: what another program still holds open of the old may stay.
-            shutil.rmtree(replaced, ignore_errors=True)
-        else:
-            os.rename(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -11,6 +11,7 @@ from tap2key.config import complete_experiment
 from tap2key.dataset import FOLD_FILE, EncodedDataset, load_dataset_folder, load_fold
 from tap2key.errors import Tap2keyError
 from tap2key.files import read_json
+from tap2key.outputs import check_output_folder
 from tap2key.strict import loads
 
 
@@ -51,6 +52,15 @@ def read_settings(text: str) -> dict[str, Any]:
     except ValueError as error:
         raise Tap2keyError(f"--settings: not JSON ({error})") from error
     return complete_experiment(settings, "--settings")
+
+
+def check_model_output(args: argparse.Namespace, settings: dict[str, Any]) -> None:
+    """Check that a model may be written to `args.output`; see `check_output_folder`."""
+    inputs = [] if args.settings.lstrip().startswith("{") else [("--settings", args.settings)]
+    start = settings["model"]["checkpoint"]
+    if start is not None and Path(start).exists():
+        inputs.append(("model.checkpoint", start))
+    check_output_folder(args, inputs)
 
 
 def open_fold(args: argparse.Namespace) -> Fold:

@@ -19,7 +19,9 @@ from tap2key.dataset import (
     oversampled,
 )
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, write_json
+from tap2key.files import write_json
+from tap2key.folders import atomic_folder
+from tap2key.outputs import check_output_folder
 from tap2key.provenance import write_provenance
 
 FEWEST_PARTICIPANTS_TO_VALIDATE_ON = 4
@@ -71,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write train.parquet, validation.parquet, fold.json and, for tests on rows, test.parquet."""
+    check_output_folder(args)
     if not 0 < args.validation_share < 1:
         raise Tap2keyError(f"--validation-share {args.validation_share}: must be between 0 and 1")
     if not 0 < args.share <= 1:
@@ -96,7 +99,7 @@ def main(args: argparse.Namespace) -> None:
         seen = seen[oversampled(labels[seen])]
     names = opened[0].labels
     counts = {side: _counts(labels[rows], names) for side, rows in sides.items()}
-    with atomic_folder(args.output) as temporary:
+    with atomic_folder(args.output, "fold") as temporary:
         for side, rows in {**sides, "train": seen}.items():
             pq.write_table(identity.take(rows), temporary / f"{side}.parquet")
         write_json(
@@ -115,7 +118,8 @@ def main(args: argparse.Namespace) -> None:
         settings = {key: value for key, value in vars(args).items() if key not in NOT_SETTINGS}
         write_provenance(
             temporary,
-            "tap2key.fold",
+            "fold",
+            __name__,
             settings,
             [folder / "encoding.json" for folder in args.datasets],
             ("numpy", "pyarrow"),

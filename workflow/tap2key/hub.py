@@ -10,7 +10,7 @@ from tap2key.provenance import FILE_NAME
 MAIN = "main"
 # What a null `model.revision` means, so that everybody starts from the same weights.
 PINNED = {"facebook/wav2vec2-base": "0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8"}
-FETCHING = "tap2key.fetch"
+FETCHING = "fetch"
 
 
 def revision_of(checkpoint: str, revision: str | None) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, write_tsv
+from tap2key.files import write_tsv
+from tap2key.folders import atomic_folder
 from tap2key.keyboard import Keyboard, load_keyboard
 from tap2key.layout import Given, read_given, read_windows, tables_and_wavs
+from tap2key.outputs import check_output_folder
 from tap2key.progress import progress
 from tap2key.provenance import write_provenance
 from tap2key.reverify import Ingested, listed, reverified
@@ -58,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write taps.parquet, windows.npy, recordings.tsv, and what became of each wav."""
+    check_output_folder(args)
     keyboard = load_keyboard(args.keyboard)
     folder = (args.session or args.labels.parent).absolute()
     whose = {
@@ -68,7 +71,7 @@ def main(args: argparse.Namespace) -> None:
     touches = _touches(list(at_hand.values()))
     found = tables_and_wavs(args.labels, args.samples)
     audits, rows, verdicts = [], [], []
-    with atomic_folder(args.output) as temporary:
+    with atomic_folder(args.output, "ingest") as temporary:
         with (temporary / WINDOWS_NAME).open("wb") as handle:
             writer = WindowWriter(handle)
             for name, (table, wavs) in progress(found.items(), "recordings", total=len(found)):
@@ -99,7 +102,7 @@ def main(args: argparse.Namespace) -> None:
         if args.session is not None:
             sources += [r.path for r in at_hand.values()]
             sources += sorted({file for r in at_hand.values() for file in r.touch_files})
-        write_provenance(temporary, "tap2key.ingest", whose, sources, PACKAGES)
+        write_provenance(temporary, "ingest", __name__, whose, sources, PACKAGES)
     _say(args.output, rows, verdicts)
 
 

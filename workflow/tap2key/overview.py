@@ -5,8 +5,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tap2key.files import atomic_folder, read_tsv
+from tap2key.files import read_tsv
+from tap2key.folders import atomic_folder
 from tap2key.manifest import PASSED_OVER_COLUMNS, read_manifest
+from tap2key.outputs import check_output_folder
 from tap2key.provenance import write_provenance
 from tap2key.segment import RECORDINGS_NAME
 from tap2key.tables import write_table
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write the tables sessions, recordings and left_out."""
+    check_output_folder(args)
     wanted = set(args.participants)
     sessions = dict.fromkeys(
         (r.participant, r.session) for r in read_manifest(args.manifest) if r.participant in wanted
@@ -52,7 +55,7 @@ def main(args: argparse.Namespace) -> None:
     audits = [row for path in files for row in read_tsv(path, LEFT_OUT_COLUMNS)]
     left_out = [row for row in audits if row["status"] != "ok"]
     unused = passed_over_rows(args.passed_over, wanted)
-    with atomic_folder(args.output) as temporary:
+    with atomic_folder(args.output, "overview") as temporary:
         write_table(
             temporary / "sessions",
             overview_rows(audits),
@@ -82,7 +85,8 @@ def main(args: argparse.Namespace) -> None:
         )
         write_provenance(
             temporary,
-            "tap2key.overview",
+            "overview",
+            __name__,
             {},
             [*files, *([] if args.passed_over is None else [args.passed_over])],
             (),

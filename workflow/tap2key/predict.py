@@ -14,9 +14,11 @@ from tap2key.audio import SAMPLE_RATE, WINDOW, WINDOW_BEFORE, AudioFile
 from tap2key.detect import find_taps
 from tap2key.ensemble import Ensemble
 from tap2key.errors import DivergedError, Tap2keyError
-from tap2key.files import atomic_folder, joined_warnings, write_tsv
+from tap2key.files import joined_warnings, write_tsv
+from tap2key.folders import atomic_folder
 from tap2key.keyboard import load_keyboard
 from tap2key.modelfolder import ABOUT_FILE, ABOUT_PACKAGES
+from tap2key.outputs import check_output_folder
 from tap2key.progress import progress
 from tap2key.provenance import write_provenance
 from tap2key.transcript import NamedTap, label_track, text_grid, transcript
@@ -70,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write predictions.parquet, transcript.txt, recordings.tsv, label tracks and TextGrids."""
+    check_output_folder(args)
     recordings = unlabelled_recordings(args.recordings)
     ensemble = Ensemble(args.model, args.allow_other_version)
     if args.keyboard is not None and load_keyboard(args.keyboard).labels != ensemble.labels:
@@ -78,7 +81,7 @@ def main(args: argparse.Namespace) -> None:
             "that was trained with this keyboard, or give the keyboard it was trained with"
         )
     tables, texts, audits = [], [], []
-    with atomic_folder(args.output) as temporary:
+    with atomic_folder(args.output, "predict") as temporary:
         for recording in progress(recordings, "recordings"):
             audits.append({"recording": recording.name, "path": recording.path, "status": "ok"})
             try:
@@ -107,7 +110,8 @@ def main(args: argparse.Namespace) -> None:
         write_tsv(temporary / RECORDINGS_NAME, audits, RECORDING_COLUMNS)
         write_provenance(
             temporary,
-            "tap2key.predict",
+            "predict",
+            __name__,
             {"mark_below": args.mark_below, "peak_height": args.peak_height},
             [
                 *(folder / ABOUT_FILE for folder in args.model),

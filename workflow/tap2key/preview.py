@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tap2key.audio import AudioFile
-from tap2key.chosen import add_choice, chosen_recordings
+from tap2key.chosen import add_choice, chosen_recordings, session_folders
 from tap2key.errors import Tap2keyError
 from tap2key.files import read_tsv
+from tap2key.folders import atomic_folder
 from tap2key.keyboard import load_keyboard
+from tap2key.outputs import check_output_folder
 from tap2key.plot_preview import COLUMNS, draw_recording
 from tap2key.progress import progress
 from tap2key.provenance import write_provenance
@@ -61,6 +63,7 @@ def main(args: argparse.Namespace) -> None:
     if args.rows is not None and args.rows < 1:
         raise Tap2keyError(f"--rows is {args.rows}; give a whole number above 0")
     recordings = chosen_recordings(args)
+    check_output_folder(args, session_folders(recordings))
     keyboard = load_keyboard(args.keyboard)
     touches = touches_of(recordings, keyboard)
     if args.taps is not None:
@@ -71,27 +74,28 @@ def main(args: argparse.Namespace) -> None:
         )
         found = ((s.recording, s.audit, s.rows) for s in segmented)
     most = args.rows or rows_each(len(recordings))
-    args.output.mkdir(parents=True, exist_ok=True)
-    for recording, audit, rows in progress(found, "pictures", total=len(recordings)):
-        view = view_of(recording, audit, rows, touches[recording.touch_files])
-        parts = _levels(view, stretches(view.duration_s, ROW_S, most))
-        draw_recording(
-            args.output / recording.recording,
-            view,
-            parts,
-            settings.peak_height,
-            heading(view, sum(part.edges_s[-1] - part.edges_s[0] for part in parts)),
-        )
     inputs = [r.path for r in recordings] + sorted({f for r in recordings for f in r.touch_files})
     if args.taps is not None:
         inputs += [args.taps / TAPS_NAME, args.taps / RECORDINGS_NAME]
-    write_provenance(
-        args.output,
-        "tap2key.preview",
-        dataclasses.asdict(settings),
-        [path for path in inputs if path.is_file()],
-        PACKAGES,
-    )
+    with atomic_folder(args.output, "preview") as temporary:
+        for recording, audit, rows in progress(found, "pictures", total=len(recordings)):
+            view = view_of(recording, audit, rows, touches[recording.touch_files])
+            parts = _levels(view, stretches(view.duration_s, ROW_S, most))
+            draw_recording(
+                temporary / recording.recording,
+                view,
+                parts,
+                settings.peak_height,
+                heading(view, sum(part.edges_s[-1] - part.edges_s[0] for part in parts)),
+            )
+        write_provenance(
+            temporary,
+            "preview",
+            __name__,
+            dataclasses.asdict(settings),
+            [path for path in inputs if path.is_file()],
+            PACKAGES,
+        )
     print(f"{args.output}: {len(recordings)} pictures", file=sys.stderr)
 
 

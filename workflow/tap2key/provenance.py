@@ -127,6 +127,7 @@ def package_versions(names: Iterable[str]) -> dict[str, str]:
 
 def write_provenance(
     folder: str | Path,
+    stage: str,
     module: str,
     settings: Mapping[str, Any],
     inputs: Iterable[str | Path],
@@ -135,12 +136,19 @@ def write_provenance(
 ) -> None:
     """Write `provenance.json` into an output folder: what made it, from what, with what.
 
-    `inputs` count by their `fingerprint`, of the `whole` files or of samples of large ones.
+    Args:
+        folder: the output.
+        stage: as on the command line; only the same stage may replace the folder.
+        module: the stage's, whose code is hashed.
+        settings: what was chosen.
+        inputs: files and folders that the output depends on.
+        packages: those whose versions matter.
+        whole: their fingerprints are of whole files, not of samples of large ones.
     """
     write_json(
         Path(folder) / FILE_NAME,
         {
-            "stage": module,
+            "stage": stage,
             "settings": dict(settings),
             "code": code_hash(module),
             "packages": package_versions(packages),

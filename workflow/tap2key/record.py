@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 from tap2key.benchmarks import numbers, read_benchmarks
-from tap2key.files import atomic_folder
-from tap2key.provenance import PACKAGE_ROOT, digest, fingerprint
+from tap2key.folders import atomic_folder
+from tap2key.outputs import check_output_folder
+from tap2key.provenance import PACKAGE_ROOT, digest, fingerprint, write_provenance
 from tap2key.tables import write_table
 
 RUNTIME_COLUMNS = (
@@ -38,8 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write config.yaml and the tables runtime, config and versions."""
+    check_output_folder(args)
     config = json.loads(sys.stdin.read() if args.config == "-" else args.config)
-    with atomic_folder(args.output) as temporary:
+    with atomic_folder(args.output, "record") as temporary:
         write_table(
             temporary / "runtime",
             runtime_rows(args.benchmarks),
@@ -67,6 +69,7 @@ def main(args: argparse.Namespace) -> None:
             "Versions",
             "The code's revision, then every installed package.",
         )
+        write_provenance(temporary, "record", __name__, {"snakemake": args.snakemake}, [], ())
     print(f"{args.output}: runtime, configuration and versions", file=sys.stderr)
 
 

@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from tap2key.audio import SAMPLE_RATE, WINDOW, WINDOW_AFTER, WINDOW_BEFORE, AudioFile
-from tap2key.chosen import add_choice, chosen_recordings
+from tap2key.chosen import add_choice, chosen_recordings, session_folders
 from tap2key.clock_pieces import Piece
 from tap2key.detect import find_taps
 from tap2key.errors import Tap2keyError
 from tap2key.files import atomic_file, joined_warnings, write_tsv
+from tap2key.folders import atomic_folder
 from tap2key.keyboard import OUTSIDE, Keyboard, load_keyboard
 from tap2key.label import audit_numbers, clock_warnings, labelled_rows, paired
+from tap2key.outputs import check_output_folder
 from tap2key.progress import progress
 from tap2key.provenance import write_provenance
 from tap2key.study import Recording
@@ -303,17 +305,19 @@ def main(args: argparse.Namespace) -> None:
     """Segment one session from the command line."""
     settings = settings_from(args)
     recordings = chosen_recordings(args)
-    audits = segment_session(
-        recordings, load_keyboard(args.keyboard), settings, args.output, args.threads
-    )
+    check_output_folder(args, session_folders(recordings))
+    keyboard = load_keyboard(args.keyboard)
     inputs = [r.path for r in recordings] + sorted({f for r in recordings for f in r.touch_files})
-    write_provenance(
-        args.output,
-        "tap2key.segment",
-        dataclasses.asdict(settings),
-        [path for path in [*inputs, args.keyboard] if path.is_file()],
-        PACKAGES,
-    )
+    with atomic_folder(args.output, "segment") as temporary:
+        audits = segment_session(recordings, keyboard, settings, temporary, args.threads)
+        write_provenance(
+            temporary,
+            "segment",
+            __name__,
+            dataclasses.asdict(settings),
+            [path for path in [*inputs, args.keyboard] if path.is_file()],
+            PACKAGES,
+        )
     used = [audit for audit in audits if audit["status"] == "ok"]
     print(
         f"{recordings[0].participant} {recordings[0].session}: "

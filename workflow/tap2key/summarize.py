@@ -12,9 +12,11 @@ from tap2key.class_counts import class_count_rows
 from tap2key.config import SHIPPED_KEYBOARD
 from tap2key.confusion import confusion_counts
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, read_json, write_json
+from tap2key.files import read_json, write_json
 from tap2key.findings import held_out_of, write_findings
+from tap2key.folders import atomic_folder
 from tap2key.keyboard import load_keyboard
+from tap2key.outputs import check_output_folder
 from tap2key.places import LOCATION, Places, location_scores, places_of
 from tap2key.predictions import Predictions, read_predictions, together
 from tap2key.provenance import digest, write_provenance
@@ -56,6 +58,7 @@ def main(args: argparse.Namespace) -> None:
 
     Given the folds, also class_counts.tsv.
     """
+    check_output_folder(args)
     metrics = [read_json(folder / "metrics.json") for folder in args.evaluations]
     predictions = [read_predictions(f / "predictions.parquet") for f in args.evaluations]
     labels = predictions[0].labels
@@ -69,7 +72,7 @@ def main(args: argparse.Namespace) -> None:
     pooled = together(predictions)
     average, heard = rows[-1], heard_in_training(metrics)
     who = described(len(rows) - 1, len(heard))
-    with atomic_folder(args.output) as temporary:
+    with atomic_folder(args.output, "summarize") as temporary:
         write_table(
             temporary / "participants",
             [formatted(row) for row in rows],
@@ -113,7 +116,8 @@ def main(args: argparse.Namespace) -> None:
         )
         write_provenance(
             temporary,
-            "tap2key.summarize",
+            "summarize",
+            __name__,
             {"experiment": args.experiment},
             [folder / "metrics.json" for folder in args.evaluations],
             ("numpy", "matplotlib"),

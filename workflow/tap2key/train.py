@@ -28,9 +28,16 @@ from tap2key.config import SHIPPED_KEYBOARD, merge
 from tap2key.cut import cut_of
 from tap2key.dataset import FOLD_FILE, identities, touched_at
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, room_at, write_tsv
+from tap2key.files import room_at, write_tsv
 from tap2key.finite import check_weights
-from tap2key.fitting import Fold, add_fitting_arguments, open_fold, read_settings
+from tap2key.fitting import (
+    Fold,
+    add_fitting_arguments,
+    check_model_output,
+    open_fold,
+    read_settings,
+)
+from tap2key.folders import atomic_folder
 from tap2key.hub import origin
 from tap2key.inputs import Inputs, as_batch
 from tap2key.keyboard import load_keyboard
@@ -85,6 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Train, resuming from an earlier checkpoint of exactly this run if there is one."""
     settings = read_settings(args.settings)
+    check_model_output(args, settings)
     args.datasets = staged(args.datasets, args.stage_to)
     fold = open_fold(args)
     state = PartialState(cpu=not torch.cuda.is_available())
@@ -194,7 +202,7 @@ def train(
     temperature = fit_temperature(heard.predictions, heard.label_ids)
     divide_logits(model.get_submodule(HEAD[settings["kind"]]), temperature)
     check_weights(model, str(output))
-    with atomic_folder(output) as temporary:
+    with atomic_folder(output, "train") as temporary:
         model.save_pretrained(temporary)
         setattr(extractor, INPUT_CUT, cut_in_words(cut, fold.length))
         extractor.save_pretrained(temporary)
@@ -207,7 +215,8 @@ def train(
         )
         write_provenance(
             temporary,
-            "tap2key.train",
+            "train",
+            __name__,
             {**settings, "seed": seed, "pretrained": origin(settings, args.pretrained)},
             [fold.folder / FOLD_FILE, *read_beside(settings, args)],
             ABOUT_PACKAGES,

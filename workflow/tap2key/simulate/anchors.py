@@ -18,6 +18,7 @@ from sklearn.model_selection import train_test_split
 from tap2key.delays import around_onset, gcc_phat_delays, level_ratios
 from tap2key.errors import Tap2keyError
 from tap2key.files import write_tsv
+from tap2key.outputs import check_output_files
 from tap2key.progress import progress
 
 SAMPLE_RATE = 96_000
@@ -53,6 +54,8 @@ def main(args: argparse.Namespace) -> None:
     Raises:
         Tap2keyError: no taps, no truth, or too few to say anything.
     """
+    if args.output is not None:
+        check_output_files(args, [args.output])
     truth = read_tables(args.truth, "the truth")
     taps, features = read_taps(args.taps)
     rows = anchors(taps, features, truth, args.seed, args.trees)

@@ -10,7 +10,8 @@ import pandas as pd
 import soundfile
 
 from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_folder, write_tsv
+from tap2key.files import write_tsv
+from tap2key.folders import atomic_folder
 from tap2key.keyboard import MM_PER_UNIT, Keyboard
 from tap2key.provenance import write_provenance
 from tap2key.simulate import sensor
@@ -91,8 +92,8 @@ def make_session(
 ) -> None:
     """Write one session folder and its truth; `mapper` may spread the recordings over processes."""
     with (
-        atomic_folder(truth / planned.folder) as known,
-        atomic_folder(study / planned.folder) as to,
+        atomic_folder(truth / planned.folder, "simulate") as known,
+        atomic_folder(study / planned.folder, "simulate") as to,
     ):
         (to / ACOUSTIC).mkdir()
         (to / TOUCH).mkdir()
@@ -114,13 +115,15 @@ def make_session(
         (to / TOUCH / planned.touch_file).write_text("\n".join(lines) + "\n", encoding="utf-8")
         table.to_parquet(known / "taps.parquet", index=False)
         write_tsv(known / "recordings.tsv", [m.row for m in made], RECORDING_COLUMNS)
-        write_provenance(
-            known,
-            "tap2key.simulate.stage",
-            settings,
-            inputs,
-            ["numpy", "scipy", "soundfile", "pandas"],
-        )
+        for folder in (known, to):
+            write_provenance(
+                folder,
+                "simulate",
+                "tap2key.simulate.stage",
+                settings,
+                inputs,
+                ["numpy", "scipy", "soundfile", "pandas"],
+            )
 
 
 def make_recording(job: Job) -> Made:

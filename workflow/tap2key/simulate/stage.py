@@ -1,6 +1,7 @@
 """`python -m tap2key simulate`: make a study, or one session of it, and the truth beside it."""
 
 import argparse
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from functools import partial
@@ -11,12 +12,14 @@ import psutil
 
 from tap2key.errors import Tap2keyError
 from tap2key.keyboard import load_keyboard
+from tap2key.outputs import check_folder, path_arguments
 from tap2key.progress import progress
 from tap2key.provenance import PACKAGE_ROOT
 from tap2key.simulate.difficulty import SHIPPED, load_difficulty
 from tap2key.simulate.plan import CHOICES, DEFAULTS, plan_study
 from tap2key.simulate.session import make_session
 
+OUTPUTS = ("--study", "--truth")
 KEYBOARD = PACKAGE_ROOT.parents[1] / "config" / "keyboard.csv"
 
 
@@ -62,6 +65,7 @@ def main(args: argparse.Namespace) -> None:
         sessions = [session for session in sessions if session.folder == args.only]
         if not sessions:
             raise Tap2keyError(f"{args.only}: no session of this study; check --only and --layout")
+    _check_outputs(args, [session.folder for session in sessions])
     workers = args.workers or psutil.cpu_count(logical=False) or 1
     if workers < 1:
         raise Tap2keyError(f"--workers is {workers}; give a whole number above 0")
@@ -86,3 +90,10 @@ def main(args: argparse.Namespace) -> None:
         else:
             for _ in progress(mapper(make, sessions), "sessions simulated", len(sessions)):
                 pass
+
+
+def _check_outputs(args: argparse.Namespace, folders: Iterable[str]) -> None:
+    inputs = [(flag, path) for flag, path in path_arguments(args) if flag not in OUTPUTS]
+    for folder in folders:
+        check_folder(args.study / folder, args.stage, [*inputs, ("--truth", args.truth)])
+        check_folder(args.truth / folder, args.stage, [*inputs, ("--study", args.study)])
