@@ -57,6 +57,49 @@ def test_processes_that_come_at_once_make_one_copy(datasets, tmp_path, monkeypat
     assert folders_in(tmp_path / "disk") == sorted(found[0])
 
 
+def lose(path):
+    path.unlink()
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def overwrite(path):
+    path.write_bytes(bytes(len(path.read_bytes())))
+
+
+@pytest.mark.parametrize(
+    ("harm", "name"),
+    [
+        (lose, "encoding.json"),
+        (lose, "data-00000-of-00001.arrow"),
+        (cut_off, "data-00000-of-00001.arrow"),
+        (overwrite, "state.json"),
+    ],
+)
+def test_a_damaged_copy_is_made_anew_and_whoever_reads_it_reads_on(datasets, tmp_path, harm, name):
+    (copy,) = staged(datasets[:1], str(tmp_path / "disk"))
+    before = load_dataset_folder(copy).data
+    harm(copy / name)
+    assert staged(datasets[:1], str(tmp_path / "disk")) == [copy]
+    expected = load_dataset_folder(datasets[0]).data.to_pandas()
+    assert load_dataset_folder(copy).data.to_pandas().equals(expected)
+    if harm is lose:
+        assert before.to_pandas().equals(expected)
+    assert folders_in(tmp_path / "disk") == [copy]
+
+
+def test_what_is_no_copy_is_never_removed(datasets, tmp_path):
+    (copy,) = staged(datasets[:1], str(tmp_path / "disk"))
+    (copy / "encoding.json").unlink()
+    (copy / "mine.txt").write_text("kept by hand")
+    with pytest.raises(Tap2keyError, match=r"no copy of a dataset, it holds mine\.txt; move it"):
+        staged(datasets[:1], str(tmp_path / "disk"))
+    assert (copy / "mine.txt").read_text() == "kept by hand"
+    assert folders_in(tmp_path / "disk") == [copy]
+
+
 def test_another_content_is_another_copy(datasets, tmp_path):
     (changed,) = people(tmp_path / "changed", ["Bo"], taps=24).values()
     first, other = staged([datasets[0], changed], str(tmp_path / "disk"))

@@ -12,8 +12,7 @@ for planned in PLAN.simulated:
         output:
             recordings=[study / "01.acoustic" / r.name for r in planned.recordings],
             touches=study / "02.neonode" / planned.touch_file,
-            truth=[truth / "taps.parquet", truth / "recordings.tsv"],
-            provenance=[folder / "provenance.json" for folder in (study, truth)],
+            truth=[truth / name for name in ("taps.parquet", "recordings.tsv", "provenance.json")],
         log:
             f"{RESULTS}/logs/simulate/{planned.folder}.log",
         benchmark:

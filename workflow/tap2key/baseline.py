@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Fit a forest and publish it in a model folder."""
     settings = read_settings(args.settings)
-    check_model_output(args, settings)
+    check_model_output(args, "baseline", settings)
     fold = open_fold(args)
     forest = fit(fold, settings["kind"], settings["trees"], args.seed, args.threads)
     validation = forest_features(

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write calibration.tsv: scores by participant, draw and labelled taps per key."""
-    check_output_folder(args)
+    check_output_folder(args, "calibrate")
     predictor, about = load_predictor(args.model, args.allow_other_version)
     tested = open_tested(args.dataset, args.fold)
     check_fits(args.model, about, tested)

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write curve.{tsv,html,png,pdf}."""
-    check_output_folder(args, shared=True)
+    check_output_folder(args, "calibration-curve", shared=True)
     drawn = [
         row
         for folder in args.calibrations

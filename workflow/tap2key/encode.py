@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Encode every labelled tap; the others are listed with their reason in `left_out.tsv`."""
-    check_output_folder(args)
+    check_output_folder(args, "encode")
     if not 0 < args.sample_rate <= WINDOW_RATE:
         raise Tap2keyError(f"--sample-rate {args.sample_rate}: must be between 1 and {WINDOW_RATE}")
     encode(args.taps, Encoding.told(vars(args)), args.output, args.verified_only)

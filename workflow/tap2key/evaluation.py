@@ -67,7 +67,7 @@ def add_scoring_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write predictions, metrics, confusion matrix, keyboard map and a table of the keys."""
-    check_output_folder(args)
+    check_output_folder(args, "evaluate")
     predictor, about = load_predictor(args.model, args.allow_other_version)
     tested = open_tested(args.dataset, args.fold)
     check_fits(args.model, about, tested)

@@ -70,7 +70,7 @@ def main(args: argparse.Namespace) -> None:
     if kind == "onnx":
         check_output_files(args, [args.output])
     else:
-        check_output_folder(args)
+        check_output_folder(args, "export")
     # Only the chosen export is imported: torch alone takes seconds to load.
     if kind == "layout":
         from tap2key.export_prototype import export_prototype

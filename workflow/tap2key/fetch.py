@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> None:
     """
     asked = revision_of(args.checkpoint, args.revision)
     given = Path(args.checkpoint)
-    check_output_folder(args, [("--checkpoint", given)] if given.exists() else [])
+    check_output_folder(args, "fetch", [("--checkpoint", given)] if given.exists() else [])
     try:
         found = Wav2Vec2Config.from_pretrained(args.checkpoint, revision=asked)
         commit = cached_commit(args.checkpoint, asked)

@@ -54,13 +54,13 @@ def read_settings(text: str) -> dict[str, Any]:
     return complete_experiment(settings, "--settings")
 
 
-def check_model_output(args: argparse.Namespace, settings: dict[str, Any]) -> None:
+def check_model_output(args: argparse.Namespace, stage: str, settings: dict[str, Any]) -> None:
     """Check that a model may be written to `args.output`; see `check_output_folder`."""
     inputs = [] if args.settings.lstrip().startswith("{") else [("--settings", args.settings)]
     start = settings["model"]["checkpoint"]
     if start is not None and Path(start).exists():
         inputs.append(("model.checkpoint", start))
-    check_output_folder(args, inputs)
+    check_output_folder(args, stage, inputs)
 
 
 def open_fold(args: argparse.Namespace) -> Fold:

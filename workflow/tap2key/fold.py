@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write train.parquet, validation.parquet, fold.json and, for tests on rows, test.parquet."""
-    check_output_folder(args)
+    check_output_folder(args, "fold")
     if not 0 < args.validation_share < 1:
         raise Tap2keyError(f"--validation-share {args.validation_share}: must be between 0 and 1")
     if not 0 < args.share <= 1:

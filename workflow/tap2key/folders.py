@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +51,18 @@ class Standing:
         return sorted(self.leaves - self.written)
 
 
-def standing(folder: Path, stage: str) -> Standing:
-    """Look at what stands at `folder`, which may not exist."""
+def standing(folder: Path, stage: str, earlier: frozenset[str] | None = None) -> Standing:
+    """Look at what stands at `folder`, which may not exist.
+
+    Args:
+        folder: an output's place.
+        stage: whose output.
+        earlier: what an earlier output consists of, where the folder itself does not say.
+    """
     found = leaves(folder)
+    if earlier is not None:
+        others = found - earlier
+        return Standing(found, found & earlier, usable=all(name.endswith("/") for name in others))
     about = _provenance(folder)
     if _stage(about) == stage:
         if isinstance(about.get(FILES), list):
@@ -101,7 +110,9 @@ def _in_the_workflow(folder: Path) -> bool:
 
 
 @contextmanager
-def atomic_folder(path: str | Path, stage: str) -> Iterator[Path]:
+def atomic_folder(
+    path: str | Path, stage: str, earlier: frozenset[str] | None = None
+) -> Iterator[Path]:
     """Yield an empty temporary folder; it becomes `path` only when the block ends well.
 
     An earlier output of the stage is replaced as a whole. Whatever else has come to lie in the
@@ -111,6 +122,7 @@ def atomic_folder(path: str | Path, stage: str) -> Iterator[Path]:
     Args:
         path: the folder; see `outputs` for what has to be refused before any work.
         stage: its name, as in the folder's provenance, which the block has to write.
+        earlier: for a folder without provenance, the files of an earlier output.
 
     Raises:
         Tap2keyError: the disk is full, or a new file would take the place of one that is not of an
@@ -123,31 +135,38 @@ def atomic_folder(path: str | Path, stage: str) -> Iterator[Path]:
     try:
         with room_at(Path(path)):
             yield temporary
-            about = read_json(temporary / FILE_NAME)
             made = leaves(temporary)
-            write_json(temporary / FILE_NAME, {**about, FILES: sorted(made - {FILE_NAME})})
-        _put(temporary, real, stage, made, Path(path))
+            if earlier is None:
+                about = read_json(temporary / FILE_NAME)
+                write_json(temporary / FILE_NAME, {**about, FILES: sorted(made - {FILE_NAME})})
+        _put(temporary, real, made, lambda folder: standing(folder, stage, earlier), Path(path))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _put(temporary: Path, real: Path, stage: str, made: frozenset[str], given: Path) -> None:
+def _put(
+    temporary: Path,
+    real: Path,
+    made: frozenset[str],
+    look: Callable[[Path], Standing],
+    given: Path,
+) -> None:
     if not os.path.lexists(real):
         os.rename(temporary, real)
         return
     if not real.is_dir():
         raise Tap2keyError(f"{given}: has become a file meanwhile; name another folder")
-    if not standing(real, stage).others:
+    if not look(real).others:
         replaced = temporary_beside(real)
         os.rename(real, replaced)
         # Only now nobody can put anything into it any more by its name.
-        if not standing(replaced, stage).others:
+        if not look(replaced).others:
             os.rename(temporary, real)
             # The new folder stands: what another program still holds open of the old may stay.
             shutil.rmtree(replaced, ignore_errors=True)
             return
         os.rename(replaced, real)
-    _move_into(temporary, real, made, standing(real, stage), given)
+    _move_into(temporary, real, made, look(real), given)
 
 
 def _move_into(

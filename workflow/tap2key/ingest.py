@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write taps.parquet, windows.npy, recordings.tsv, and what became of each wav."""
-    check_output_folder(args)
+    check_output_folder(args, "ingest")
     keyboard = load_keyboard(args.keyboard)
     folder = (args.session or args.labels.parent).absolute()
     whose = {

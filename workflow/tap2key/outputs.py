@@ -20,14 +20,15 @@ ENDINGS = (".tsv", ".html", ".png", ".pdf")
 
 
 def check_output_folder(
-    args: argparse.Namespace, inputs: Iterable[Source] = (), shared: bool = False
+    args: argparse.Namespace, stage: str, inputs: Iterable[Source] = (), shared: bool = False
 ) -> None:
     """Check that a stage may write the folder `args.output`.
 
     Every path among the arguments is an input, for what else could it be.
 
     Args:
-        args: the stage's; `stage` is its name.
+        args: the stage's.
+        stage: its name, as in the provenance of its outputs.
         inputs: further inputs, which no argument names as a path.
         shared: folders of other stages, inputs among them, may lie in an earlier output.
 
@@ -35,11 +36,17 @@ def check_output_folder(
         Tap2keyError: it is, holds or lies inside an input, is a file or a mount point, is or holds
             the current folder, cannot be written, or holds what the stage did not write.
     """
-    check_folder(args.output, args.stage, [*path_arguments(args), *inputs], shared)
+    check_folder(args.output, stage, [*path_arguments(args), *inputs], shared)
 
 
-def check_folder(given: Path, stage: str, inputs: Iterable[Source], shared: bool = False) -> None:
-    """Check one folder that a stage writes; see `check_output_folder`."""
+def check_folder(
+    given: Path,
+    stage: str,
+    inputs: Iterable[Source],
+    shared: bool = False,
+    earlier: frozenset[str] | None = None,
+) -> None:
+    """Check one folder that a stage writes; see `check_output_folder` and `standing`."""
     real = _resolved(given)
     if real.exists() and not real.is_dir():
         raise Tap2keyError(f"{given}: is a file, where a folder is to be written; name a folder")
@@ -50,7 +57,7 @@ def check_folder(given: Path, stage: str, inputs: Iterable[Source], shared: bool
         )
     if real.is_dir() and _is_mounted(real):
         raise Tap2keyError(f"{given}: is a mount point; name a folder in it")
-    there = standing(real, stage)
+    there = standing(real, stage, earlier)
     ours = there.usable and (there.by_name or bool(there.written))
     _check_apart(given, real, inputs, may_hold=shared and ours)
     if not there.usable:
@@ -67,11 +74,11 @@ def check_output_files(
 ) -> None:
     """Check that a stage may write `args.output` and, with it, the `files`.
 
-    A file that was asked for by name replaces one of that name, as long as it is no input. Those
-    that come with it replace only those that came with an earlier one.
+    A file that was asked for by name replaces one of that name, as long as it is no part of an
+    input. Those that come with it replace only those that came with an earlier one.
 
     Raises:
-        Tap2keyError: one of them is or lies inside an input, is a folder, cannot be written, or
+        Tap2keyError: one of them is an input or in one already, is a folder, cannot be written, or
             stands there though the first does not.
     """
     given = args.output
@@ -82,7 +89,7 @@ def check_output_files(
         real = _resolved(file)
         if real.exists() and not real.is_file():
             raise Tap2keyError(f"{file}: is no ordinary file; name another file")
-        _check_apart(file, real, sources, may_hold=True)
+        _check_apart(file, real, sources, may_hold=True, may_lie_inside=not real.exists())
         if real.exists() and not _resolved(files[0]).exists():
             raise Tap2keyError(
                 f"{file}: would be written too, but is there without {files[0].name}; move it "
@@ -137,14 +144,20 @@ def _is_mounted(real: Path) -> bool:
     return os.path.ismount(real) or str(real) in mounted
 
 
-def _check_apart(given: Path, real: Path, inputs: Iterable[Source], may_hold: bool) -> None:
+def _check_apart(
+    given: Path,
+    real: Path,
+    inputs: Iterable[Source],
+    may_hold: bool,
+    may_lie_inside: bool = False,
+) -> None:
     identity = cache(_identity)
     output, above = identity(real), {identity(folder) for folder in real.parents}
     for flag, path in inputs:
         source = Path(os.path.realpath(path))
         if identity(source) == output:
             how = "is also an input"
-        elif identity(source) in above:
+        elif not may_lie_inside and identity(source) in above:
             how = "lies inside an input"
         elif not may_hold and output in map(identity, source.parents):
             how = "holds an input"

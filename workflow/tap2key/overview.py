@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write the tables sessions, recordings and left_out."""
-    check_output_folder(args)
+    check_output_folder(args, "overview")
     wanted = set(args.participants)
     sessions = dict.fromkeys(
         (r.participant, r.session) for r in read_manifest(args.manifest) if r.participant in wanted

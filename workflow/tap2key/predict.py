@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write predictions.parquet, transcript.txt, recordings.tsv, label tracks and TextGrids."""
-    check_output_folder(args)
+    check_output_folder(args, "predict")
     recordings = unlabelled_recordings(args.recordings)
     ensemble = Ensemble(args.model, args.allow_other_version)
     if args.keyboard is not None and load_keyboard(args.keyboard).labels != ensemble.labels:

@@ -63,7 +63,7 @@ def main(args: argparse.Namespace) -> None:
     if args.rows is not None and args.rows < 1:
         raise Tap2keyError(f"--rows is {args.rows}; give a whole number above 0")
     recordings = chosen_recordings(args)
-    check_output_folder(args, session_folders(recordings))
+    check_output_folder(args, "preview", session_folders(recordings))
     keyboard = load_keyboard(args.keyboard)
     touches = touches_of(recordings, keyboard)
     if args.taps is not None:

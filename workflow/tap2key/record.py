@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write config.yaml and the tables runtime, config and versions."""
-    check_output_folder(args)
+    check_output_folder(args, "record")
     config = json.loads(sys.stdin.read() if args.config == "-" else args.config)
     with atomic_folder(args.output, "record") as temporary:
         write_table(

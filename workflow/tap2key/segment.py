@@ -305,7 +305,7 @@ def main(args: argparse.Namespace) -> None:
     """Segment one session from the command line."""
     settings = settings_from(args)
     recordings = chosen_recordings(args)
-    check_output_folder(args, session_folders(recordings))
+    check_output_folder(args, "segment", session_folders(recordings))
     keyboard = load_keyboard(args.keyboard)
     inputs = [r.path for r in recordings] + sorted({f for r in recordings for f in r.touch_files})
     with atomic_folder(args.output, "segment") as temporary:

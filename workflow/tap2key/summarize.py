@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
 
     Given the folds, also class_counts.tsv.
     """
-    check_output_folder(args)
+    check_output_folder(args, "summarize")
     metrics = [read_json(folder / "metrics.json") for folder in args.evaluations]
     predictions = [read_predictions(f / "predictions.parquet") for f in args.evaluations]
     labels = predictions[0].labels

@@ -92,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Train, resuming from an earlier checkpoint of exactly this run if there is one."""
     settings = read_settings(args.settings)
-    check_model_output(args, settings)
+    check_model_output(args, "train", settings)
     args.datasets = staged(args.datasets, args.stage_to)
     fold = open_fold(args)
     state = PartialState(cpu=not torch.cuda.is_available())

@@ -1,7 +1,9 @@
 """One simulated session: its recordings, the sensor's log, and the truth about both."""
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,10 @@ import pandas as pd
 import soundfile
 
 from tap2key.errors import Tap2keyError
-from tap2key.files import write_tsv
+from tap2key.files import read_json, write_tsv
 from tap2key.folders import atomic_folder
 from tap2key.keyboard import MM_PER_UNIT, Keyboard
-from tap2key.provenance import write_provenance
+from tap2key.provenance import FILE_NAME, write_provenance
 from tap2key.simulate import sensor
 from tap2key.simulate.chance import Purpose, bounded_normal, stream
 from tap2key.simulate.difficulty import Difficulty
@@ -22,6 +24,7 @@ from tap2key.simulate.plan import (
     SECONDS_TO_SPARE,
     PlannedRecording,
     PlannedSession,
+    plan_study,
 )
 from tap2key.simulate.recording import SAMPLE_RATE, draw_setup, render_recording
 from tap2key.simulate.typist import Taps, draw_taps, draw_typist
@@ -93,7 +96,7 @@ def make_session(
     """Write one session folder and its truth; `mapper` may spread the recordings over processes."""
     with (
         atomic_folder(truth / planned.folder, "simulate") as known,
-        atomic_folder(study / planned.folder, "simulate") as to,
+        atomic_folder(study / planned.folder, "simulate", earlier_files(planned, truth)) as to,
     ):
         (to / ACOUSTIC).mkdir()
         (to / TOUCH).mkdir()
@@ -115,15 +118,38 @@ def make_session(
         (to / TOUCH / planned.touch_file).write_text("\n".join(lines) + "\n", encoding="utf-8")
         table.to_parquet(known / "taps.parquet", index=False)
         write_tsv(known / "recordings.tsv", [m.row for m in made], RECORDING_COLUMNS)
-        for folder in (known, to):
-            write_provenance(
-                folder,
-                "simulate",
-                "tap2key.simulate.stage",
-                settings,
-                inputs,
-                ["numpy", "scipy", "soundfile", "pandas"],
-            )
+        write_provenance(
+            known,
+            "simulate",
+            "tap2key.simulate.stage",
+            settings,
+            inputs,
+            ["numpy", "scipy", "soundfile", "pandas"],
+        )
+
+
+def earlier_files(planned: PlannedSession, truth: Path) -> frozenset[str]:
+    """What an earlier simulation may have written into a session's folder.
+
+    That folder has no provenance, so as to look like a recorded one: the truth beside it tells.
+    """
+    files = _files(planned)
+    try:
+        settings = read_json(truth / planned.folder / FILE_NAME)["settings"]
+        sessions = _sessions(json.dumps(settings, sort_keys=True))
+    except (Tap2keyError, KeyError, TypeError):
+        return files
+    return files | _files(sessions[planned.folder]) if planned.folder in sessions else files
+
+
+@cache
+def _sessions(settings: str) -> dict[str, PlannedSession]:
+    return {session.folder: session for session in plan_study(json.loads(settings))}
+
+
+def _files(planned: PlannedSession) -> frozenset[str]:
+    recordings = (f"{ACOUSTIC}/{recording.name}" for recording in planned.recordings)
+    return frozenset([*recordings, f"{TOUCH}/{planned.touch_file}"])
 
 
 def make_recording(job: Job) -> Made:

@@ -16,8 +16,8 @@ from tap2key.outputs import check_folder, path_arguments
 from tap2key.progress import progress
 from tap2key.provenance import PACKAGE_ROOT
 from tap2key.simulate.difficulty import SHIPPED, load_difficulty
-from tap2key.simulate.plan import CHOICES, DEFAULTS, plan_study
-from tap2key.simulate.session import make_session
+from tap2key.simulate.plan import CHOICES, DEFAULTS, PlannedSession, plan_study
+from tap2key.simulate.session import earlier_files, make_session
 
 OUTPUTS = ("--study", "--truth")
 KEYBOARD = PACKAGE_ROOT.parents[1] / "config" / "keyboard.csv"
@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
         sessions = [session for session in sessions if session.folder == args.only]
         if not sessions:
             raise Tap2keyError(f"{args.only}: no session of this study; check --only and --layout")
-    _check_outputs(args, [session.folder for session in sessions])
+    _check_outputs(args, sessions)
     workers = args.workers or psutil.cpu_count(logical=False) or 1
     if workers < 1:
         raise Tap2keyError(f"--workers is {workers}; give a whole number above 0")
@@ -92,8 +92,13 @@ def main(args: argparse.Namespace) -> None:
                 pass
 
 
-def _check_outputs(args: argparse.Namespace, folders: Iterable[str]) -> None:
+def _check_outputs(args: argparse.Namespace, sessions: Iterable[PlannedSession]) -> None:
     inputs = [(flag, path) for flag, path in path_arguments(args) if flag not in OUTPUTS]
-    for folder in folders:
-        check_folder(args.study / folder, args.stage, [*inputs, ("--truth", args.truth)])
-        check_folder(args.truth / folder, args.stage, [*inputs, ("--study", args.study)])
+    for planned in sessions:
+        check_folder(
+            args.study / planned.folder,
+            "simulate",
+            [*inputs, ("--truth", args.truth)],
+            earlier=earlier_files(planned, args.truth),
+        )
+        check_folder(args.truth / planned.folder, "simulate", [*inputs, ("--study", args.study)])
