@@ -224,7 +224,7 @@ def test_a_key_never_trained_is_warned_about_listed_and_missed(tmp_path, capsys)
 
 def test_a_participant_with_three_taps_trains_and_is_tested_like_any_other(tmp_path):
     datasets = people(tmp_path / "data", ["Ana", "Bo", "Chen"], taps=30)
-    datasets["Dee"] = dataset(tmp_path / "Dee", "Dee", [0, 1, 1], sessions=["s1"])
+    datasets["Dee"] = dataset(tmp_path / "data" / "Dee", "Dee", [0, 1, 1], sessions=["s1"])
     evaluations = []
     for held_out in ("Ana", "Dee"):
         root = tmp_path / held_out

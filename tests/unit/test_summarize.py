@@ -322,7 +322,7 @@ def many(root, guesses, held_out=True, taps=(0, 8), people=PEOPLE):
         first, last = taps
         folders.append(
             evaluation(
-                root / "evaluations" / root.name / person,
+                root.parent / "evaluations" / root.name / person,
                 person,
                 truth[first:last],
                 guessed[first:last],

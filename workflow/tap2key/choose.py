@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tap2key.errors import Tap2keyError
 from tap2key.files import read_json
 from tap2key.modelfolder import ABOUT_FILE
-from tap2key.outputs import beside, check_output_files, stem_of
+from tap2key.outputs import check_output_files, stem_of
 from tap2key.tables import write_table
 
 COLUMNS = (
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write the experiments in order of their validation scores, and print the best one's name."""
-    check_output_files(args, beside(args.output, (".tsv", ".html")))
+    check_output_files(args, (".tsv", ".html"))
     found: dict[str, dict[tuple[str, str], Validated]] = {}
     for folder in args.models:
         runs = found.setdefault(folder.parents[1].name, {})

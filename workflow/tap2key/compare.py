@@ -11,7 +11,7 @@ from tap2key.benchmarks import numbers, read_benchmark
 from tap2key.errors import Tap2keyError
 from tap2key.files import read_json
 from tap2key.findings import held_out_of
-from tap2key.outputs import beside, check_output_files, stem_of
+from tap2key.outputs import check_output_files, stem_of
 from tap2key.plot_curves import draw_comparison
 from tap2key.significance import PairedTest, bootstrap_interval, paired_tests
 from tap2key.summarize import SCORES, SUMMARY_FILE
@@ -74,9 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Print and write what experiments reach and what their differences are worth."""
     if args.output is not None:
-        files = beside(args.output, (".tsv", ".html", ".png", ".pdf"))
-        files += beside(args.output.with_name(DIFFERENCES), (".tsv", ".html"))
-        check_output_files(args, files)
+        differences = (f"{DIFFERENCES}.tsv", f"{DIFFERENCES}.html")
+        check_output_files(args, (".tsv", ".html", ".png", ".pdf"), differences)
     people = {folder.name: people_of(folder) for folder in args.summaries}
     took = training_minutes(args.benchmarks)
     rows = [experiment_row(folder) | took.get(folder.name, {}) for folder in args.summaries]

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tap2key.files import read_tsv
-from tap2key.outputs import beside, check_output_files, stem_of
+from tap2key.outputs import check_output_files, stem_of
 from tap2key.plot_curves import draw_learning
 
 HISTORY = "history.tsv"
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Draw every model's history."""
-    check_output_files(args, beside(args.output, (".png", ".pdf")))
+    check_output_files(args, (".png", ".pdf"))
     histories = {}
     for folder in args.models:
         rows = read_tsv(folder / HISTORY, required=DRAWN)

@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> None:
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
             raise Tap2keyError(f"export {asked} {words} {flags}; see export --help")
     if kind == "onnx":
-        check_output_files(args, [args.output])
+        check_output_files(args)
     else:
         check_output_folder(args, "export")
     # Only the chosen export is imported: torch alone takes seconds to load.

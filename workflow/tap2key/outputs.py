@@ -70,12 +70,17 @@ def check_folder(
 
 
 def check_output_files(
-    args: argparse.Namespace, files: Sequence[Path], inputs: Iterable[Source] = ()
+    args: argparse.Namespace, endings: Sequence[str] = (), others: Iterable[str] = ()
 ) -> None:
-    """Check that a stage may write `args.output` and, with it, the `files`.
+    """Check that a stage may write the file `args.output`, and what comes with it.
 
     A file that was asked for by name replaces one of that name, as long as it is no part of an
     input. Those that come with it replace only those that came with an earlier one.
+
+    Args:
+        args: the stage's.
+        endings: of the files that are written, where it is not the named one alone.
+        others: names of further files beside it.
 
     Raises:
         Tap2keyError: one of them is an input or in one already, is a folder, cannot be written, or
@@ -84,7 +89,10 @@ def check_output_files(
     given = args.output
     if _resolved(given).is_dir():
         raise Tap2keyError(f"{given}: is a folder, where a file is to be written; name a file")
-    sources = [*path_arguments(args), *inputs]
+    stem = stem_of(given)
+    files = [stem.with_name(f"{stem.name}{ending}") for ending in endings] or [given]
+    files += [given.with_name(name) for name in others]
+    sources = path_arguments(args)
     for file in files:
         real = _resolved(file)
         if real.exists() and not real.is_file():
@@ -96,12 +104,6 @@ def check_output_files(
                 "away or name another file"
             )
         _check_writable(file, real.parent)
-
-
-def beside(output: Path, endings: Iterable[str]) -> list[Path]:
-    """The files that come with `output`, itself first or not: its name with each ending."""
-    stem = stem_of(output)
-    return [stem.with_name(f"{stem.name}{ending}") for ending in endings]
 
 
 def stem_of(output: Path) -> Path:

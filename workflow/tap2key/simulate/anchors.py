@@ -55,7 +55,7 @@ def main(args: argparse.Namespace) -> None:
         Tap2keyError: no taps, no truth, or too few to say anything.
     """
     if args.output is not None:
-        check_output_files(args, [args.output])
+        check_output_files(args)
     truth = read_tables(args.truth, "the truth")
     taps, features = read_taps(args.taps)
     rows = anchors(taps, features, truth, args.seed, args.trees)
