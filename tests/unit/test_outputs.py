@@ -196,7 +196,7 @@ def test_a_file_is_written_where_a_link_points_and_over_an_earlier_one(name, roo
     (disk / f"made{ending}").touch()
     (tmp_path / f"link{ending}").symlink_to(disk / f"made{ending}")
     before = tree(root)
-    for output in (tmp_path / f"link{ending}", disk / f"made{ending}", disk / f"made{ending}"):
+    for output in (tmp_path / f"link{ending}", disk / f"made{ending}"):
         assert run(name, root, output) == 0
     assert (tmp_path / f"link{ending}").is_symlink()
     assert (disk / f"made{ending}").stat().st_size > 0
@@ -259,7 +259,7 @@ def test_a_mount_point_is_refused_before_any_work(kind, root, tmp_path):
     options = (
         ["-t", "tmpfs", "tmpfs"] if kind == "another disk" else ["--bind", tmp_path / "source"]
     )
-    arguments = [*CASES["fold"].arguments(root), "--output"]
+    arguments = [*CASES["segment"].arguments(root), "--output"]
     done = mounted(tmp_path / "disk", *arguments, tmp_path / "disk", options=map(str, options))
     if done is None:
         pytest.skip("nothing can be mounted here")
@@ -267,7 +267,7 @@ def test_a_mount_point_is_refused_before_any_work(kind, root, tmp_path):
     assert (
         done.stderr == f"tap2key: error: {tmp_path}/disk: is a mount point; name a folder in it\n"
     )
-    done = mounted(tmp_path / "disk", *arguments, tmp_path / "disk" / "fold")
+    done = mounted(tmp_path / "disk", *arguments, tmp_path / "disk" / "taps")
     assert done.returncode == 0, done.stderr
 
 

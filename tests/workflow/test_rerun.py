@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from contextlib import contextmanager
 
 from running import SMALL_RUN, snakemake
@@ -107,3 +108,20 @@ def test_a_lost_model_is_made_again_and_nothing_before_it(finished):
         *("baseline", "evaluate", "calibrate", "calibration_curve", "summarize", "compare"),
         *("record", "all"),
     }
+
+
+def test_what_a_user_put_beside_an_output_stays_when_that_is_made_anew(finished):
+    """Snakemake deletes the declared files first, also the one that tells whose folder it is."""
+    results = finished / "results"
+    notes = [results / "overview" / "notes.txt", results / "record" / "old" / "notes.txt"]
+    for note in notes:
+        note.parent.mkdir(exist_ok=True)
+        note.write_text("look at Chen's drift")
+    try:
+        run = snakemake(finished, [*SMALL_RUN, "--forcerun", "overview"], finished)
+        assert run.status == 0, run.text[-3000:]
+        assert {"overview", "record"} <= set(run.jobs)
+        assert [note.read_text() for note in notes] == ["look at Chen's drift"] * 2
+    finally:
+        notes[0].unlink()
+        shutil.rmtree(notes[1].parent)

@@ -37,7 +37,8 @@ class Standing:
 
     `leaves` are files, and folders without any, whose names end in a slash; `written` those of them
     that an earlier output of the stage consists of. `usable` says that the stage may write here at
-    all, `by_name` that files named like new ones are earlier ones, of which there is no list.
+    all; if not, one leaf may stand for all. `by_name` says that files named like new ones are
+    earlier ones, of which there is no list.
     """
 
     leaves: frozenset[str] = frozenset()
@@ -59,33 +60,40 @@ def standing(folder: Path, stage: str, earlier: frozenset[str] | None = None) ->
         stage: whose output.
         earlier: what an earlier output consists of, where the folder itself does not say.
     """
-    found = leaves(folder)
     if earlier is not None:
+        found = leaves(folder)
         others = found - earlier
         return Standing(found, found & earlier, usable=all(name.endswith("/") for name in others))
     about = _provenance(folder)
-    if _stage(about) == stage:
+    ours = _stage(about) == stage
+    if not ours and not _in_the_workflow(folder):
+        # Not all of them: somebody's home may hold millions.
+        file = next((name for name in _leaves(folder) if not name.endswith("/")), None)
+        found = frozenset(_leaves(folder)) if file is None else frozenset([file])
+        return Standing(found, usable=file is None)
+    found = leaves(folder)
+    if ours:
         if isinstance(about.get(FILES), list):
             return Standing(found, found & {FILE_NAME, *map(str, about[FILES])})
         if stage in WROTE_BESIDE_OTHERS:
             return Standing(found, found & {FILE_NAME}, by_name=True)
         return Standing(found, found)
-    if _in_the_workflow(folder):
-        return Standing(found, by_name=True)
-    return Standing(found, usable=all(name.endswith("/") for name in found))
+    return Standing(found, by_name=True)
 
 
 def leaves(folder: Path) -> frozenset[str]:
     """Files and links below a folder, and folders that hold neither, by relative path."""
-    found: set[str] = set()
+    return frozenset(_leaves(folder))
+
+
+def _leaves(folder: Path) -> Iterator[str]:
     for root, folders, files in os.walk(folder):
         here = Path(root).relative_to(folder)
         links = [name for name in folders if (Path(root) / name).is_symlink()]
         own = [name for name in files if name not in DROPPINGS]
-        found.update((here / name).as_posix() for name in [*links, *own])
+        yield from ((here / name).as_posix() for name in [*links, *own])
         if not folders and not own and here.parts:
-            found.add(f"{here.as_posix()}/")
-    return frozenset(found)
+            yield f"{here.as_posix()}/"
 
 
 def _provenance(folder: Path) -> dict[str, Any]:
@@ -173,6 +181,8 @@ def _move_into(
     temporary: Path, real: Path, made: frozenset[str], there: Standing, given: Path
 ) -> None:
     """Replace an earlier output's files one by one, and touch nothing else."""
+    if not there.usable:
+        there = Standing(leaves(real), there.written)
     clashes = sorted(name for name in made if _clashes(name, there))
     if clashes:
         raise Tap2keyError(

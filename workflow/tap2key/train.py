@@ -93,6 +93,8 @@ def main(args: argparse.Namespace) -> None:
     """Train, resuming from an earlier checkpoint of exactly this run if there is one."""
     settings = read_settings(args.settings)
     check_model_output(args, "train", settings)
+    if args.checkpoints.exists() and not args.checkpoints.is_dir():
+        raise Tap2keyError(f"{args.checkpoints}: is a file; name a folder for checkpoints")
     args.datasets = staged(args.datasets, args.stage_to)
     fold = open_fold(args)
     state = PartialState(cpu=not torch.cuda.is_available())
