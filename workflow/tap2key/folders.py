@@ -159,9 +159,13 @@ def _put(
     look: Callable[[Path], Standing],
     given: Path,
 ) -> None:
-    if not os.path.lexists(real):
+    try:
+        # Where nothing is, or an empty folder.
         os.rename(temporary, real)
         return
+    except OSError:
+        if not os.path.lexists(real):
+            raise
     if not real.is_dir():
         raise Tap2keyError(f"{given}: has become a file meanwhile; name another folder")
     if not look(real).others:
