@@ -298,6 +298,16 @@ def test_a_curve_is_drawn_into_the_folder_of_its_calibrations(root, tmp_path, mo
     assert (folder / "curve.tsv").is_file()
 
 
+def test_a_file_where_checkpoints_would_go_is_one_line(root, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    arguments = [*map(str, CASES["train"].arguments(root)), "--output", str(tmp_path / "model")]
+    arguments[arguments.index("--checkpoints") + 1] = str(tmp_path / "file")
+    assert main(arguments) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("/file: is a file; name a folder for checkpoints")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
 def simulate(study, truth, **settings):
     given = [f"--{key}={value}" for key, value in (SMALL | settings).items()]
     return main(["simulate", "--study", str(study), "--truth", str(truth), *given])

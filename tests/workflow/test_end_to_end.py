@@ -225,6 +225,23 @@ def test_nothing_half_written_and_no_checkpoint_is_left(finished):
     assert [p for p in (finished / "results" / "checkpoints").iterdir() if p.is_dir()] == []
 
 
+def test_every_folder_of_a_stage_says_which_files_are_its_own(finished):
+    """Only these are replaced when the stage runs again."""
+    stages = set()
+    for path in (finished / "results").rglob("provenance.json"):
+        about = json.loads(path.read_text())
+        stages.add(about["stage"])
+        there = {p.relative_to(path.parent).as_posix() for p in path.parent.rglob("*")}
+        assert set(about["files"]) <= there
+        if about["stage"] != "calibration-curve":
+            own = {name for name in there if (path.parent / name).is_file()}
+            assert own - {"provenance.json", ".snakemake_timestamp"} == set(about["files"]), path
+    assert stages >= {
+        *("simulate", "segment", "preview", "encode", "fold", "train", "baseline", "evaluate"),
+        *("summarize", "overview", "record"),
+    }
+
+
 def test_a_second_run_has_nothing_to_do(finished):
     run = snakemake(finished, SMALL_RUN, finished)
     assert run.status == 0
