@@ -6,8 +6,9 @@ import snakemake as snakemake_itself
 rule overview:
     input:
         recordings=[
-            f"{RESULTS}/taps/{participant}/{session}/recordings.tsv"
+            f"{RESULTS}/taps/{participant}/{session}/{name}.tsv"
             for participant, session in PLAN.sessions
+            for name in ("recordings", "channels")
         ],
         manifest=ancient(PLAN.manifest),
         passed_over=PLAN.passed_over,
@@ -17,6 +18,7 @@ rule overview:
             "sessions.tsv",
             "recordings.tsv",
             "left_out.tsv",
+            "channels.tsv",
             "provenance.json",
         ),
         study=report(
@@ -37,6 +39,20 @@ rule overview:
             category="Segmentation",
             subcategory="all",
             labels={"what": "every recording"},
+        ),
+        channels=report(
+            f"{RESULTS}/overview/channels.html",
+            caption="../report/channels.rst",
+            category="Segmentation",
+            subcategory="all",
+            labels={"what": "every channel"},
+        ),
+        picture=report(
+            f"{RESULTS}/overview/channels.png",
+            caption="../report/channels_picture.rst",
+            category="Segmentation",
+            subcategory="all",
+            labels={"what": "channels side by side"},
         ),
     log:
         f"{RESULTS}/logs/overview.log",

@@ -10,6 +10,7 @@ rule segment:
         taps=f"{RESULTS}/taps/{{participant}}/{{session}}/taps.parquet",
         windows=f"{RESULTS}/taps/{{participant}}/{{session}}/windows.npy",
         recordings=f"{RESULTS}/taps/{{participant}}/{{session}}/recordings.tsv",
+        channels=f"{RESULTS}/taps/{{participant}}/{{session}}/channels.tsv",
         provenance=f"{RESULTS}/taps/{{participant}}/{{session}}/provenance.json",
     log:
         f"{RESULTS}/logs/segment/{{participant}}/{{session}}.log",

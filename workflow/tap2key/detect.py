@@ -1,12 +1,12 @@
 """Find taps in a recording: where the energy of all channels rises suddenly, and its onset."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from tap2key.audio import CHANNELS, SAMPLE_RATE, AudioFile
-from tap2key.onset import AFTER, BEFORE, pick_onset
+from tap2key.onset import AFTER, BEFORE, EachChannel, pick_onset
 
 HOP = 24
 HOPS_PER_S = SAMPLE_RATE // HOP
@@ -49,12 +49,13 @@ class Taps:
 
     `onset` is [n] int64, samples at 96 kHz from the first one; `peak` is [n], the loudest
     high-passed sample at any microphone near the onset, full scale 1.0; `threshold` is [n], what
-    that signal had to exceed at the onset.
+    that signal had to exceed at the onset; `each`, where it is given, has n: what each channel did.
     """
 
     onset: np.ndarray
     peak: np.ndarray
     threshold: np.ndarray
+    each: tuple[EachChannel, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,18 +70,26 @@ class Rise:
     score: float
 
 
-def find_taps(audio: AudioFile, peak_height: float | None = None) -> Taps:
+# Told of every block's hop energies, as `hop_energies` gives them.
+Watcher = Callable[[np.ndarray, np.ndarray], None]
+
+
+def find_taps(
+    audio: AudioFile, peak_height: float | None = None, watch: Watcher | None = None
+) -> Taps:
     """Find the taps of a recording in two passes, in memory that does not grow with its length.
 
     Args:
         audio: the recording.
         peak_height: taps whose `peak` stays below this are not taps; None leaves it to the
             recording's own noise.
+        watch: is told of the energies of the whole recording while they pass by.
     """
-    rises = [rise for stretch in _stretches(audio.blocks(SAMPLE_RATE)) for rise in _rises(*stretch)]
+    stretches = _stretches(audio.blocks(SAMPLE_RATE), watch)
+    rises = [rise for stretch in stretches for rise in _rises(*stretch)]
     rises = sorted((r for r in rises if r.score >= LEAST_SCORE), key=lambda r: r.hop)
     starts = [rise.hop * HOP - BEFORE for rise in rises]
-    onsets, peaks, thresholds, scores = [], [], [], []
+    onsets, peaks, thresholds, scores, each = [], [], [], [], []
     for start, rise, section in zip(
         starts, rises, audio.sections(starts, BEFORE + AFTER), strict=True
     ):
@@ -90,11 +99,13 @@ def find_taps(audio: AudioFile, peak_height: float | None = None) -> Taps:
             peaks.append(onset.peak)
             thresholds.append(onset.threshold)
             scores.append(rise.score)
+            each.append(onset.each)
     kept = first_of_each(np.array(onsets, dtype=np.int64), np.array(scores, dtype=float))
     return Taps(
         np.array(onsets, dtype=np.int64)[kept],
         np.array(peaks, dtype=float)[kept],
         np.array(thresholds, dtype=float)[kept],
+        tuple(each[i] for i in kept),
     )
 
 
@@ -130,7 +141,7 @@ def hop_energies(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _stretches(
-    blocks: Iterable[np.ndarray],
+    blocks: Iterable[np.ndarray], watch: Watcher | None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, int, int, int]]:
     """Hop energies of overlapping stretches, with the hop each starts at and its own part."""
     margin, own = MARGIN_S * HOPS_PER_S, STRETCH_S * HOPS_PER_S
@@ -139,6 +150,8 @@ def _stretches(
     held, offset, begin = 0, 0, 0
     for block in blocks:
         mean, square = hop_energies(block)
+        if watch is not None:
+            watch(mean, square)
         means.append(mean)
         squares.append(square)
         held += len(mean)

@@ -30,13 +30,34 @@ HEARD_OF_CLEAREST = 0.25
 class Onset:
     """`sample` counts from the section's start; `peak` is the loudest high-passed sample (full
     scale 1.0); `channels` is how many microphones heard the tap; `threshold` is what the
-    high-passed signal had to exceed at the microphone that it reached first.
+    high-passed signal had to exceed at the microphone that it reached first; `each` is what every
+    channel did meanwhile.
     """
 
     sample: int
     peak: float
     channels: int
     threshold: float
+    each: "EachChannel"
+
+
+@dataclass(frozen=True)
+class EachChannel:
+    """A tap as each channel has it; every field is [8].
+
+    `arrival` counts samples from the section's start and means something where the channel heard
+    the tap; `peak` and `noise` are the loudest sample and the root mean square before the tap,
+    both high-passed; `highest` and `lowest` are raw samples of the tap, `highest_before` and
+    `lowest_before` of what was before it.
+    """
+
+    arrival: np.ndarray
+    peak: np.ndarray
+    noise: np.ndarray
+    highest: np.ndarray
+    lowest: np.ndarray
+    highest_before: np.ndarray
+    lowest_before: np.ndarray
 
 
 def pick_onset(section: np.ndarray) -> Onset:
@@ -48,7 +69,8 @@ def pick_onset(section: np.ndarray) -> Onset:
     Args:
         section: [`BEFORE` + `AFTER`, 8] raw samples around the coarse onset, float32.
     """
-    signal = np.abs(high_pass(np.ascontiguousarray(section.T), CUTOFF_HZ))
+    raw = np.ascontiguousarray(section.T)
+    signal = np.abs(high_pass(raw, CUTOFF_HZ))
     first = BEFORE - SEARCH
     pieces = signal[:, SETTLING:first].reshape(len(signal), -1, NOISE_PIECE)
     noise = np.sqrt(np.median(np.mean(np.square(pieces), axis=2), axis=1))
@@ -57,15 +79,26 @@ def pick_onset(section: np.ndarray) -> Onset:
     contrast = peak / np.maximum(noise, np.finfo(np.float32).tiny)
     heard = contrast >= HEARD_ABOVE_NOISE
     clear = heard & (contrast >= HEARD_OF_CLEAREST * contrast.max())
-    if not clear.any():
-        return Onset(BEFORE, float(peak.max()), 0, np.inf)
     threshold = np.minimum(ABOVE_NOISE * noise, NEVER_ABOVE_PEAK * peak)
     threshold = np.maximum(threshold, SHARE_OF_PEAK * peak)
     arrivals = (part > threshold[:, None]).argmax(axis=1)
+    before, tap = raw[:, :first], raw[:, first:]
+    each = EachChannel(
+        first + arrivals,
+        peak,
+        noise,
+        tap.max(axis=1),
+        tap.min(axis=1),
+        before.max(axis=1),
+        before.min(axis=1),
+    )
+    if not clear.any():
+        return Onset(BEFORE, float(peak.max()), 0, np.inf, each)
     nearest = np.flatnonzero(clear)[arrivals[clear].argmin()]
     return Onset(
         first + int(arrivals[nearest]),
         float(peak.max()),
         int(heard.sum()),
         float(threshold[nearest]),
+        each,
     )

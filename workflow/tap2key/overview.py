@@ -5,10 +5,19 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tap2key.channel_table import (
+    CHANNEL_COLUMNS,
+    CHANNELS_NAME,
+    OK,
+    PLANE_COLUMNS,
+    study_rows,
+    study_warnings,
+)
 from tap2key.files import read_tsv
 from tap2key.folders import atomic_folder
 from tap2key.manifest import PASSED_OVER_COLUMNS, read_manifest
 from tap2key.outputs import check_output_folder
+from tap2key.plot_channels import draw_channels
 from tap2key.provenance import write_provenance
 from tap2key.segment import RECORDINGS_NAME
 from tap2key.tables import write_table
@@ -25,8 +34,18 @@ OVERVIEW_COLUMNS = (
 AUDIT_COLUMNS = (
     *("participant", "session", "recording", "status", "duration_s", "latency_s", "drift_ppm"),
     *COUNTED,
-    *("residual_median_ms", "residual_p95_ms", "jitter_ms", "boundary_share"),
-    "warnings",
+    *("residual_median_ms", "residual_p95_ms", "jitter_ms", "boundary_share", "warnings"),
+)
+SHOWN_OF_CHANNELS = tuple(c for c in CHANNEL_COLUMNS if c not in PLANE_COLUMNS)
+
+
+CHANNELS_NOTE = (
+    "What is flagged comes first. Level: the loudest sample of the median tap above 500 Hz; noise: "
+    "the floor above 2 kHz; snr: taps over the noise before them, above 500 Hz. Heard and clipped "
+    "are shares of the taps; dropped s are seconds of one value while the other channels sound. "
+    "Misfit: how far the channel's delays, as they follow the place touched, lie from those in the "
+    "session's other recordings. Taps of flagged channels are used all the same: leave the "
+    "recording out with use = no in study.tsv if they must not be."
 )
 
 
@@ -45,14 +64,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the tables sessions, recordings and left_out."""
+    """Write the tables sessions, recordings, channels and left_out, and a picture of channels."""
     check_output_folder(args, "overview")
     wanted = set(args.participants)
     sessions = dict.fromkeys(
         (r.participant, r.session) for r in read_manifest(args.manifest) if r.participant in wanted
     )
-    files = [args.taps / person / session / RECORDINGS_NAME for person, session in sessions]
-    audits = [row for path in files for row in read_tsv(path, LEFT_OUT_COLUMNS)]
+    folders = [args.taps / person / session for person, session in sessions]
+    files = [folder / name for folder in folders for name in (RECORDINGS_NAME, CHANNELS_NAME)]
+    audits = [row for f in folders for row in read_tsv(f / RECORDINGS_NAME, LEFT_OUT_COLUMNS)]
+    heard = [row for f in folders for row in read_tsv(f / CHANNELS_NAME, CHANNEL_COLUMNS)]
+    channels = study_rows(heard)
+    _bring_up_to_date(audits, heard, channels)
+    flagged = [row for row in channels if row["verdict"] != OK]
     left_out = [row for row in audits if row["status"] != "ok"]
     unused = passed_over_rows(args.passed_over, wanted)
     with atomic_folder(args.output, "overview") as temporary:
@@ -83,6 +107,14 @@ def main(args: argparse.Namespace) -> None:
             "Nothing of these is used in any experiment. Of files and folders that were not taken "
             "as recordings or touch logs the path is given.",
         )
+        write_table(
+            temporary / "channels",
+            [*flagged, *(row for row in channels if row["verdict"] == OK)],
+            SHOWN_OF_CHANNELS,
+            f"{len(flagged)} of {len(channels)} channels of recordings flagged",
+            CHANNELS_NOTE,
+        )
+        draw_channels(temporary / "channels", channels)
         write_provenance(
             temporary,
             "overview",
@@ -102,6 +134,24 @@ def passed_over_rows(table: Path | None, participants: Iterable[str]) -> list[di
         for row in found
         if not row["participant"] or row["participant"] in participants
     ]
+
+
+def _bring_up_to_date(
+    audits: Sequence[dict[str, str]],
+    before: Sequence[dict[str, str]],
+    after: Sequence[dict[str, str]],
+) -> None:
+    sessions = [_by_session(rows) for rows in (before, after)]
+    for audit in audits:
+        own = [rows.get((audit["participant"], audit["session"]), []) for rows in sessions]
+        audit["warnings"] = study_warnings(audit, *own)
+
+
+def _by_session(rows: Sequence[dict[str, str]]) -> dict[tuple[str, str], list[dict[str, str]]]:
+    found: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for row in rows:
+        found.setdefault((row["participant"], row["session"]), []).append(row)
+    return found
 
 
 def overview_rows(audits: Sequence[dict[str, str]]) -> list[dict[str, object]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tap2key.audio import SAMPLE_RATE, WINDOW, WINDOW_AFTER, WINDOW_BEFORE, AudioFile
+from tap2key.channel_table import Heard, write_channels
 from tap2key.chosen import add_choice, chosen_recordings, session_folders
 from tap2key.clock_pieces import Piece
 from tap2key.detect import find_taps
@@ -85,6 +86,11 @@ class Segmented:
     rows: list[dict] = field(default_factory=list)
     onsets: list[int] = field(default_factory=list)
     audit: dict = field(default_factory=dict)
+    heard: Heard = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing heard yet."""
+        self.heard = Heard(self.recording)
 
 
 def segment_recording(
@@ -129,7 +135,7 @@ def _segment(
     audit["warnings"] = joined_warnings(audio.warnings)
     if isinstance(touches, Tap2keyError):
         raise touches
-    taps = find_taps(audio, settings.peak_height)
+    taps = result.heard.taps = find_taps(audio, settings.peak_height, result.heard.meter)
     audit["taps"] = len(taps.onset)
     tap_s = taps.onset / SAMPLE_RATE
     touch_s = touches.seconds_since(recording.start)
@@ -138,6 +144,7 @@ def _segment(
         pieces, tap_s, touch_s, touches.run, audio.duration_s, settings.selectivity_s
     )
     rows = labelled_rows(recording, taps, touches, matched, touch_s, expected_s, keyboard)
+    result.heard.place(rows)
     fits = (taps.onset >= WINDOW_BEFORE) & (taps.onset + WINDOW_AFTER <= audio.frames)
     wanted = [settings.keep_none or row["label"] != OUTSIDE for row in rows]
     kept = [i for i in range(len(rows)) if fits[i] and wanted[i]]
@@ -193,6 +200,7 @@ def segment_session(
     touches = touches_of(recordings, keyboard)
     rows: list[dict] = []
     audits: list[dict] = []
+    heard: list[Heard] = []
     with (
         ThreadPoolExecutor(max(1, threads)) as pool,
         atomic_file(output / WINDOWS_NAME) as temporary,
@@ -206,6 +214,7 @@ def segment_session(
             _write_windows(writer, segmented)
             rows += segmented.rows
             audits.append(segmented.audit)
+            heard.append(segmented.heard)
             if segmented.audit["status"] != "ok":
                 print(f"left out: {segmented.audit['reason']}", file=sys.stderr)
             if segmented.audit.get("warnings"):
@@ -213,6 +222,7 @@ def segment_session(
                 print(f"warning: {warned}", file=sys.stderr)
         windows_hash = writer.finish()
     write_taps(output / TAPS_NAME, rows, windows_hash, keyboard.labels)
+    write_channels(output, heard, audits, keyboard)
     write_tsv(output / RECORDINGS_NAME, audits, RECORDING_COLUMNS)
     return audits
 
