@@ -22,9 +22,7 @@ def package(tmp_path, monkeypatch):
 
 def _forget():
     provenance.code_hash.cache_clear()
-    provenance._parsed.cache_clear()
-    provenance._dumped.cache_clear()
-    provenance._imported.cache_clear()
+    provenance._read.cache_clear()
 
 
 def hash_of(module):
@@ -109,7 +107,7 @@ def test_data_flows_one_way():
     for module in modules:
         imported = {
             name
-            for name in provenance._imports(provenance._parsed(module))
+            for name in provenance._read(module)[1]
             if provenance._source(name) and name != "tap2key"
         }
         for name in imported:

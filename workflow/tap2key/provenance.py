@@ -57,7 +57,7 @@ def code_hash(module: str) -> str:
 
     Comments, docstrings and layout do not count, so editing them reruns nothing.
     """
-    return digest({name: _dumped(name) for name in _closure(module)})
+    return digest({name: _read(name)[0] for name in _closure(module)})
 
 
 def _source(module: str) -> Path | None:
@@ -72,25 +72,46 @@ def _source(module: str) -> Path | None:
 
 
 @cache
-def _parsed(module: str) -> ast.Module:
-    """A module's syntax tree without its docstrings."""
-    tree = ast.parse(_source(module).read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(body, list)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-            and isinstance(body[0].value.value, str)
-        ):
-            node.body = body[1:]
-    return tree
+def _read(module: str) -> tuple[str, tuple[str, ...]]:
+    """A module's syntax tree as text, without docstrings, and the package's modules it imports."""
+    parts: list[str] = []
+    names: list[str] = []
+    _write(ast.parse(_source(module).read_text(encoding="utf-8")), parts, names)
+    return "\n".join(parts), tuple(name for name in names if _source(name) is not None)
 
 
-@cache
-def _dumped(module: str) -> str:
-    return ast.dump(_parsed(module))
+def _write(node: ast.AST, parts: list[str], imports: list[str]) -> None:
+    """Append a tree to `parts`, and to `imports` what may be modules of this package.
+
+    Each of the standard library's functions for it would walk the tree once more: for a short job
+    that is a good part of its time.
+    """
+    parts.append(type(node).__name__)
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        imports += _named(node)
+    for field in node._fields:
+        value = getattr(node, field, None)
+        if isinstance(value, ast.AST):
+            _write(value, parts, imports)
+        elif isinstance(value, list):
+            if field == "body" and value and _is_text(value[0]):
+                value = value[1:]
+            parts.append(f"[{len(value)}")
+            for item in value:
+                if isinstance(item, ast.AST):
+                    _write(item, parts, imports)
+                else:
+                    parts.append(repr(item))
+        else:
+            parts.append(repr(value))
+
+
+def _is_text(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _closure(module: str) -> set[str]:
@@ -101,23 +122,16 @@ def _closure(module: str) -> set[str]:
         if name in found:
             continue
         found.add(name)
-        waiting += _imported(name)
+        waiting += _read(name)[1]
     return found
 
 
-@cache
-def _imported(module: str) -> tuple[str, ...]:
-    """The modules of this package that a module imports."""
-    return tuple(name for name in _imports(_parsed(module)) if _source(name) is not None)
-
-
-def _imports(tree: ast.Module) -> Iterable[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (a.name for a in node.names if a.name.startswith("tap2key."))
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tap2key":
-            yield node.module
-            yield from (f"{node.module}.{a.name}" for a in node.names)
+def _named(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [a.name for a in node.names if a.name.startswith("tap2key.")]
+    if (node.module or "").split(".")[0] == "tap2key":
+        return [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
+    return []
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:
