@@ -16,7 +16,7 @@ from tap2key.onset import HEARD_ABOVE_NOISE, EachChannel
 # Hops of a piece: 10 ms.
 PIECE = 40
 NOISE_QUANTILE = 0.3
-# A hop whose power about its mean is below this holds one value: the first part is beneath 24 bits,
+# A piece whose power within hops is below this holds one value: the first part is beneath 24 bits,
 # the second what single precision leaves of a constant.
 STILL, STILL_OF_OFFSET = 1e-15, 1e-7
 # More than flipping between two steps of 16 bits: while the others are softer, a channel may well
@@ -76,20 +76,14 @@ class ChannelMeter:
         pieces = len(square) // PIECE
         if not pieces:
             return
-        framed = square[: pieces * PIECE].reshape(pieces, PIECE * CHANNELS)
-        power = (framed.reshape(pieces, PIECE, CHANNELS).swapaxes(1, 2) @ _AVERAGE)[:, :, 0]
+        power = (_AVERAGE @ square[: pieces * PIECE].reshape(pieces, PIECE, CHANNELS))[:, 0]
         self._floors.append(np.partition(power, rank := int(NOISE_QUANTILE * pieces), axis=0)[rank])
         self._pieces += pieces
-        if (power > STILL).all() and not self._offset_may_hide(mean):
-            return
-        still = square <= STILL + STILL_OF_OFFSET * mean * mean
-        held = still[: pieces * PIECE].reshape(pieces, PIECE, CHANNELS).all(axis=1)
-        self._still += held.sum(axis=0)
-        audible = (np.median(power, axis=1) > AUDIBLE) & (held.sum(axis=1) < CHANNELS / 2)
-        self._alone += held[audible].sum(axis=0)
-
-    def _offset_may_hide(self, mean: np.ndarray) -> bool:
-        return bool((np.abs(mean[::PIECE]) > 1e-3).any())
+        held = power <= STILL + STILL_OF_OFFSET * mean[: pieces * PIECE : PIECE] ** 2
+        if held.any():
+            self._still += held.sum(axis=0)
+            audible = (np.median(power, axis=1) > AUDIBLE) & (held.sum(axis=1) < CHANNELS / 2)
+            self._alone += held[audible].sum(axis=0)
 
     @property
     def offset(self) -> np.ndarray:
@@ -120,7 +114,7 @@ class ChannelMeter:
 
 
 HOP_S = 24 / SAMPLE_RATE
-_AVERAGE = np.full((PIECE, 1), 1 / PIECE, np.float32)
+_AVERAGE = np.full((1, PIECE), 1 / PIECE, np.float32)
 
 
 @dataclass(frozen=True)

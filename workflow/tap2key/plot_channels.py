@@ -52,7 +52,8 @@ def draw_channels(stem: Path, rows: Sequence[dict[str, str]]) -> None:
         1, len(PANELS), figsize=(13, tall + 1.5), sharey=True, layout="constrained"
     )
     for axis, (column, title) in zip(axes, PANELS, strict=True):
-        _draw_panel(axis, [_values(own, column) for own in groups.values()], title)
+        if groups:
+            _draw_panel(axis, [_values(own, column) for own in groups.values()], title)
         for place, own in enumerate(groups.values()):
             _draw_marks(axis, place, own)
     labels = _labels(list(groups))
