@@ -32,6 +32,7 @@ segmentation-accuracy: $(INSTALLED)
 
 fuzz: $(INSTALLED)
 	python tests/benchmark/fuzz_readers.py
+	PYTHONPATH="$(PYTHONPATH):$(CURDIR)/tests" python -m benchmark.fuzz_studies
 
 check: $(INSTALLED)
 	ruff check .
