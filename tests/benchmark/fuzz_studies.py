@@ -115,7 +115,7 @@ def fuzz(
     return Report(seed, names, ending, found)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print how many studies ended in which way, and what fails; exit status 1 if any does."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=3000)
@@ -125,10 +125,10 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=30, help="seconds that a study may take")
     parser.add_argument("--keep", type=Path, help="leave the studies in this folder")
     parser.add_argument("--workers", type=int, default=psutil.cpu_count(logical=False) or 1)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     folder = args.keep or Path(tempfile.mkdtemp(prefix="fuzz-"))
-    shutil.rmtree(folder / "study", ignore_errors=True)
-    make_base(folder)
+    if not (folder / "study").is_dir():
+        make_base(folder)
     one = functools.partial(
         fuzz,
         folder=folder,
@@ -138,8 +138,11 @@ def main() -> None:
         keep=args.keep is not None,
     )
     seeds = range(args.seed, args.seed + args.studies)
-    with ProcessPoolExecutor(args.workers, get_context("spawn")) as pool:
-        reports = list(progress(pool.map(one, seeds, chunksize=4), "studies", len(seeds)))
+    if args.workers == 1:
+        reports = list(progress(map(one, seeds), "studies", len(seeds)))
+    else:
+        with ProcessPoolExecutor(args.workers, get_context("spawn")) as pool:
+            reports = list(progress(pool.map(one, seeds, chunksize=4), "studies", len(seeds)))
     if args.keep is None:
         shutil.rmtree(folder)
     # A name may be no Unicode.

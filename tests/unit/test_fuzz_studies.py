@@ -80,6 +80,28 @@ def test_mutated_studies_give_right_labels_or_one_line(folder):
     }
 
 
+def test_a_failure_is_printed_with_the_command_that_repeats_it(folder, monkeypatch, capsys):
+    own = [f"--keep={folder}", "--workers=1"]
+    options = [*own, "--only", "junk_of_systems", "session_renamed", "--most=1"]
+
+    def leaking(made, *_):
+        return ["leak: x"] if made.rng.random() < 0.5 else []
+
+    monkeypatch.setattr(fuzz_studies, "failures", leaking)
+    with pytest.raises(SystemExit) as end:
+        fuzz_studies.main(["--studies", "8", *options])
+    printed = capsys.readouterr().out
+    again = [line.split("fuzz_studies ")[1] for line in printed.splitlines() if "again: " in line]
+    assert end.value.code == 1
+    assert 0 < len(again) < 8
+    assert printed.splitlines()[-1].endswith(f"; {len(again)} of 8 studies failing")
+    for command in again:
+        with pytest.raises(SystemExit) as end:
+            fuzz_studies.main([*command.split(), *own])
+        assert end.value.code == 1
+        assert capsys.readouterr().out.endswith("; 1 of 1 studies failing\n")
+
+
 def test_the_same_seed_makes_the_same_study(folder):
     first, again = (fuzz_studies.fuzz(11, folder, SOUND, keep=True) for _ in range(2))
     assert first == again
