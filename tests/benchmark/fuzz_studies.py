@@ -24,7 +24,7 @@ import numpy as np
 import psutil
 from benchmark.fuzz import doubles, links, logs, places, product, sounds, tables
 from benchmark.fuzz.base import Base, make_base, read_base
-from benchmark.fuzz.mutant import Mutant, NotHere
+from benchmark.fuzz.mutant import Mutant
 from benchmark.fuzz.oracle import Labels, failures, of_labels, snapshot
 from benchmark.fuzz.registry import MUTATIONS, Mutation
 
@@ -54,11 +54,8 @@ def mutated(mutant: Mutant, mutations: Sequence[Mutation], most: int) -> tuple[s
     for one in sorted(drawn[:count], key=lambda m: m.phase) + drawn[count:]:
         if len(applied) == count or (applied and one.phase < MUTATIONS[applied[-1]].phase):
             continue
-        try:
-            one.apply(mutant)
-        except NotHere:
-            continue
-        applied.append(one.name)
+        if mutant.attempt(one.apply):
+            applied.append(one.name)
     return tuple(applied)
 
 

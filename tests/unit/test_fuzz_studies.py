@@ -123,6 +123,20 @@ def test_the_base_study_itself_is_in_order(folder, tmp_path):
     assert complaints(folder, study(folder, tmp_path)) == []
 
 
+def test_a_mutation_that_finds_nothing_expects_nothing(folder, tmp_path):
+    made = study(folder, tmp_path)
+
+    def nowhere(changed):
+        changed.mark(changed.study, mutant.Expect.RIGHT, refusable=True)
+        changed.withdrawn.add("x")
+        raise mutant.NotHere
+
+    assert not made.attempt(nowhere)
+    assert (made.expect, made.refusable, made.withdrawn, made.involved) == ({}, False, set(), set())
+    assert made.attempt(lambda changed: changed.mark(changed.study, mutant.Expect.RIGHT))
+    assert set(made.expect) == set(made.base.truths)
+
+
 def outcome_of(folder, tmp_path):
     made = study(folder, tmp_path)
     _, known, _ = fuzz_studies.baseline(folder)

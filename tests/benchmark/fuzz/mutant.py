@@ -1,9 +1,10 @@
 """A copy of the base study while it is mutated, and what has to come of it afterwards."""
 
+import copy
 import os
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from pathlib import Path
 
@@ -110,6 +111,19 @@ class Mutant:
                 os.link(path, target)
         self.sounds = {key: Sound(name) for key, name in self.base.sounds.items()}
 
+    def attempt(self, mutation: Callable[["Mutant"], None]) -> bool:
+        """Apply a mutation; whether it found where. If not, nothing is said of it either."""
+        own = ("base", "root", "rng", "sounds", "logs")
+        said = {
+            f.name: copy.deepcopy(getattr(self, f.name)) for f in fields(self) if f.name not in own
+        }
+        try:
+            mutation(self)
+        except NotHere:
+            vars(self).update(said)
+            return False
+        return True
+
     def one(self, of: list) -> object:
         """One of several, drawn; NotHere of none."""
         if not of:
@@ -169,9 +183,7 @@ class Mutant:
     def held(self, path: Path) -> set[str]:
         """The base recordings that a file or folder holds, or whose touches it holds."""
         found = set()
-        for file in [path] if path.is_file() else path.rglob("*"):
-            if not file.is_file():
-                continue
+        for file in [path] if path.is_file() else files_below(path):
             key = digest_of(file)
             if key in self.sounds:
                 found.add(self.sounds[key].recording)
@@ -211,6 +223,18 @@ class Mutant:
         data = ("\n".join(row.text() for row in rows) + "\n").encode()
         self.logs[digest(data)] = rows
         return self.write(path, data)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files, also those in linked folders; each folder once."""
+    seen: set[Path] = set()
+    for inner, folders, files in os.walk(folder, followlinks=True):
+        where = Path(inner).resolve()
+        if where in seen:
+            folders.clear()
+            continue
+        seen.add(where)
+        yield from (file for file in (Path(inner) / name for name in files) if file.is_file())
 
 
 def folded(name: str) -> str:
