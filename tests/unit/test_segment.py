@@ -243,6 +243,15 @@ def test_a_pinned_latency_needs_no_evidence(tmp_path):
     assert [label is not None for label in labels] == touched.tolist()
 
 
+@pytest.mark.parametrize(
+    "option", [("--latency", "nan"), ("--latency", "-140"), ("--selectivity", "nan")]
+)
+def test_numbers_that_are_none_are_refused(tmp_path, capsys, option):
+    make_session(tmp_path / "p" / "s", count=12)
+    assert run(tmp_path / "p" / "s", tmp_path / "out", *option) == 1
+    assert f"{option[0]} is {float(option[1])}" in capsys.readouterr().err
+
+
 def test_windows_that_would_leave_the_recording_are_left_out(tmp_path):
     session = tmp_path / "p" / "s"
     ((times, _, _),) = make_session(session, count=15)

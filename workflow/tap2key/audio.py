@@ -21,8 +21,6 @@ WINDOW_BEFORE = 2192
 WINDOW_AFTER = 6000
 WINDOW = WINDOW_BEFORE + WINDOW_AFTER
 
-# What recordings in folders are told by; inside a file, its content tells.
-RECORDING_ENDINGS = (".wav", ".w64", ".flac")
 SUBTYPES = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 FLAC_SUBTYPES = ("PCM_S8", "PCM_16", "PCM_24")
 SLOWEST_RATE, FASTEST_RATE = 8_000, 768_000

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+# What the names of recordings that can be read end in, case aside.
+RECORDING_ENDINGS = (".wav", ".w64", ".flac")
 # RIFF: Microsoft and IBM, 1991; RF64: EBU Tech 3306; BW64: ITU-R BS.2088; w64: Sony.
 WAVES = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 W64_HEAD = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import math
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from tap2key.outputs import check_output_folder
 from tap2key.progress import progress
 from tap2key.provenance import write_provenance
 from tap2key.study import Recording
+from tap2key.study_table import LONGEST_LATENCY_S
 from tap2key.taps import TAPS_NAME, WINDOWS_NAME, WindowWriter, write_taps
 from tap2key.timing import find_clock
 from tap2key.touch_checks import check_touches
@@ -300,8 +302,13 @@ def settings_from(args: argparse.Namespace) -> Settings:
     Raises:
         Tap2keyError: a value cannot be used.
     """
-    if args.selectivity <= 0:
+    if not 0 < args.selectivity < math.inf:
         raise Tap2keyError(f"--selectivity is {args.selectivity}; give seconds above 0")
+    if args.latency is not None and not abs(args.latency) <= LONGEST_LATENCY_S:
+        raise Tap2keyError(
+            f"--latency is {args.latency}; give seconds, at most {LONGEST_LATENCY_S:g} either way "
+            "(about -0.14)"
+        )
     return Settings(
         selectivity_s=args.selectivity,
         latency_s=args.latency,

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tap2key.chunks import RECORDING_ENDINGS
 from tap2key.errors import Tap2keyError
 
 ACOUSTIC = "01.acoustic"
 NEONODE = "02.neonode"
 TABLE_NAME = "study.tsv"
-RECORDING_ENDINGS = (".wav", ".w64", ".flac")
 TOUCH_ENDING = "nnode.csv"
 
 # What operating systems leave behind holds nothing of anybody's.

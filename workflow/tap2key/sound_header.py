@@ -6,11 +6,12 @@ imported, and a size in a header counts only where the file bears it out.
 
 import struct
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
-RIFF, LARGEST_RIFF = (b"RIFF", b"RIFX", b"RF64"), 0xFFFFFFFF
-W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
+from tap2key.chunks import HEAD_BYTES, Chunks
+
+LARGEST_RIFF = 0xFFFFFFFF
 MOST_CHUNKS = 1000
 
 
@@ -28,46 +29,21 @@ def read_header(path: str | Path) -> SoundHeader | None:
     try:
         size = Path(path).stat().st_size
         with Path(path).open("rb") as handle:
-            head = handle.read(40)
-            if head[:4] in RIFF and head[8:12] == b"WAVE":
-                handle.seek(12)
-                return _chunks(handle, size, ">" if head[:4] == b"RIFX" else "<")
-            if head[:16] == W64_RIFF:
-                return _w64_chunks(handle, size)
-            if head[:4] == b"fLaC":
-                return _flac(head, size)
-    except (OSError, struct.error):
-        pass
-    return None
+            head = handle.read(HEAD_BYTES)
+            return _flac(head, size) if head[:4] == b"fLaC" else _wave(Chunks(handle, size))
+    except (OSError, ValueError, struct.error):
+        return None
 
 
-def _chunks(handle: BinaryIO, size: int, order: str) -> SoundHeader | None:
+def _wave(chunks: Chunks) -> SoundHeader | None:
     rate = 0
-    for _ in range(MOST_CHUNKS):
-        name, length = struct.unpack(f"{order}4sI", handle.read(8))
-        if name == b"data":
-            return _sound(handle.tell(), length if size <= LARGEST_RIFF else 0, size, rate)
-        if name == b"fmt ":
-            rate = _bytes_per_second(handle.read(length), order)
-            handle.seek(length & 1, 1)
-        else:
-            handle.seek(length + (length & 1), 1)
-    return None
-
-
-def _w64_chunks(handle: BinaryIO, size: int) -> SoundHeader | None:
-    rate = 0
-    for _ in range(MOST_CHUNKS):
-        name, length = struct.unpack("<16sQ", handle.read(24))
-        body = length - 24
-        if body < 0:
-            return None
-        if name[:4] == b"data":
-            return _sound(handle.tell(), body, size, rate)
-        after = handle.tell() + body + (-body % 8)
-        if name[:4] == b"fmt ":
-            rate = _bytes_per_second(handle.read(16), "<")
-        handle.seek(after)
+    for chunk in islice(chunks.run(chunks.first), MOST_CHUNKS):
+        if chunk.name == b"data":
+            # Past 4 GiB a size of 32 bits has wrapped.
+            promised = chunk.length if chunks.size <= LARGEST_RIFF or chunks.head_bytes > 8 else 0
+            return _sound(chunk.start, promised, chunks.size, rate)
+        if chunk.name == b"fmt ":
+            rate = _bytes_per_second(chunks.body(chunk), chunks.order)
     return None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from tap2key.chunks import RECORDING_ENDINGS
 from tap2key.duplicates import check_duplicates
 from tap2key.errors import Tap2keyError
 from tap2key.manifest import Recording, read_manifest, write_manifest
@@ -13,7 +14,6 @@ from tap2key.names import composed
 from tap2key.session_files import (
     ACOUSTIC,
     NEONODE,
-    RECORDING_ENDINGS,
     TABLE_NAME,
     PassedOver,
     files_of_session,
@@ -25,7 +25,6 @@ from tap2key.study_table import Said, place, read_study_table
 __all__ = [
     "ACOUSTIC",
     "NEONODE",
-    "RECORDING_ENDINGS",
     "TABLE_NAME",
     "Found",
     "Recording",

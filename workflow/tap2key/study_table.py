@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from tap2key.chunks import RECORDING_ENDINGS
 from tap2key.errors import Tap2keyError
 from tap2key.names import composed
-from tap2key.session_files import ACOUSTIC, NEONODE, RECORDING_ENDINGS, TABLE_NAME
+from tap2key.session_files import ACOUSTIC, NEONODE, TABLE_NAME
 from tap2key.usertable import Row, read_user_table
 
 TABLE_COLUMNS = ("path", "participant", "session", "start", "latency_s", "use")

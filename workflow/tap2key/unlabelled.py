@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tap2key.audio import RECORDING_ENDINGS
-from tap2key.chunks import W64_HEAD, WAVES
+from tap2key.chunks import RECORDING_ENDINGS, W64_HEAD, WAVES
 from tap2key.errors import Tap2keyError
 from tap2key.flac import MAGIC
 
