@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from tap2key.channel_table import CHANNELS_NAME, study_rows
+from tap2key.channel_table import CHANNELS_NAME, read_pattern, study_rows
+from tap2key.delay_pattern import distances, middle_pattern
 from tap2key.errors import Tap2keyError
 from tap2key.files import read_tsv
 from tap2key.keyboard import load_keyboard
@@ -225,6 +226,7 @@ class Tally:
         self.named: dict[str, list[bool]] = defaultdict(list)
         self.elsewhere: dict[str, int] = defaultdict(int)
         self.beside: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self.swaps: dict[str, list[float]] = defaultdict(list)
         self.sound_recordings = 0
         self.missed: list[str] = []
 
@@ -264,12 +266,46 @@ class Tally:
             print(f"{name:<34}{f'{sum(hits)}/{len(hits)}':>12}{self.elsewhere[name]:>18}")
         print(f"{'sound':<34}{'':>12}{self.elsewhere['sound']:>18}")
         print(f"\nsound recordings checked: {self.sound_recordings}")
+        print(
+            "\nhow many times better (squared) a swapped pair fits when put right; sound: inverse"
+        )
+        for name, ratios in self.swaps.items():
+            least, low, middle = np.quantile(ratios, [0, 0.05, 0.5])
+            print(f"{f'beside {name}':<34}least {least:.2f}, 5 % {low:.2f}, median {middle:.1f}")
         print("\nleast and greatest of each channel; dB are beside the recording's median channel")
         print(f"{'':<34}" + "".join(f"{column:>16}" for column in STATISTICS))
         for name in dict.fromkeys(name for name, _ in self.beside):
             cells = [self.beside[name, column] for column in STATISTICS]
             shown = [f"{min(c):.3g} … {max(c):.3g}" if c else "" for c in cells]
             print(f"{name:<34}" + "".join(f"{cell:>16}" for cell in shown))
+
+
+def swap_ratios(pattern: np.ndarray, reference: np.ndarray) -> list[float]:
+    """How much worse each pair of channels fits a reference when it is swapped, squared.
+
+    It is also how much better a swapped pair fits when it is put right.
+    """
+    _, apart, _ = distances(pattern, reference)
+    return [
+        (apart[i, j] + apart[j, i]) / (apart[i, i] + apart[j, j])
+        for i in range(len(apart))
+        for j in range(i)
+    ]
+
+
+def note_swaps(tally: Tally, sessions: Sequence[Sequence[dict[str, str]]]) -> None:
+    """Take down the least ratio of each recording, beside one other session and beside all."""
+    patterns = [
+        [read_pattern(own) for own in np.array(rows, dtype=object).reshape(-1, 8)]
+        for rows in sessions
+    ]
+    for at, own in enumerate(patterns):
+        others = [p for i, p in enumerate(patterns) if i != at]
+        usual = middle_pattern([middle_pattern(other) for other in others])
+        for pattern in own:
+            tally.swaps["all others"].append(min(swap_ratios(pattern, usual)))
+            for other in (p for group in others for p in group):
+                tally.swaps["one other recording"].append(min(swap_ratios(pattern, other)))
 
 
 def measure_study(seed: int, material: str, tally: Tally, work: Path) -> None:
@@ -281,6 +317,7 @@ def measure_study(seed: int, material: str, tally: Tally, work: Path) -> None:
     study = study_rows([row for rows in sound for row in rows])
     tally.sound_recordings += sum(map(len, sessions))
     tally.add("sound", study, set(), (), ())
+    note_swaps(tally, sound)
     for recordings in sessions:
         for name, fault in FAULTS.items():
             index, channels = int(rng.integers(len(recordings))), chosen_channels(fault, rng)

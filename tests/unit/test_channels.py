@@ -148,6 +148,13 @@ def without_taps(count):
     return sound
 
 
+def test_taps_of_one_height_are_not_clipped(study, tmp_path):
+    sound = sounds.recording([0.5 + i / 4 for i in range(20)], 6.0)
+    session = study[0][0]
+    path = sounds.write_wav(tmp_path / session.path.name, sound, subtype="PCM_24")
+    assert verdicts(channel_rows([replace(session, path=path)], tmp_path / "out")) == {}
+
+
 ODD = {
     "digital silence": (np.zeros((96_000, 8)), dict.fromkeys(range(8), "dead")),
     "all at the rail": (np.ones((96_000, 8)), dict.fromkeys(range(8), "railed")),

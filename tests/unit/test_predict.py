@@ -143,6 +143,19 @@ def test_tracks_parse_back(models, tmp_path):
     )
 
 
+def test_a_dead_microphone_is_said_beside_what_was_named(models, tmp_path, capsys):
+    folder = tmp_path / "new"
+    sound = sounds.recording(TIMES, 3.0)
+    sounds.write_wav(folder / "sound.wav", sound)
+    sound[:, 3] = 0
+    sounds.write_wav(folder / "dead.wav", sound)
+    assert predict(models, [folder], tmp_path / "out") == 0
+    rows = {row["recording"]: row["warnings"] for row in read_tsv(tmp_path / "out/recordings.tsv")}
+    said = "channel 3 dead (silent: all samples alike)"
+    assert rows == {"dead": said, "sound": ""}
+    assert f"dead: {said}" in capsys.readouterr().err
+
+
 def test_a_broken_recording_in_a_folder_does_not_lose_the_others(models, tmp_path, capsys):
     folder = tmp_path / "new ones"
     for name in ("a", "deep/a"):

@@ -129,7 +129,7 @@ def study_rows(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
     for row in rows:
         key = (row["participant"], row["session"], row["recording"])
         of_recording.setdefault(key, []).append(row)
-    patterns = {key: _read_pattern(own) for key, own in of_recording.items()}
+    patterns = {key: read_pattern(own) for key, own in of_recording.items()}
     sessions: dict[tuple[str, ...], list[np.ndarray]] = {}
     for key, pattern in patterns.items():
         if known(pattern):
@@ -250,7 +250,8 @@ def _without(row: dict[str, str], kind: str) -> dict[str, str]:
     return {**row, "verdict": JOIN.join(kinds) or OK, "warning": JOIN.join(texts)}
 
 
-def _read_pattern(rows: Sequence[dict[str, str]]) -> np.ndarray:
+def read_pattern(rows: Sequence[dict[str, str]]) -> np.ndarray:
+    """The delay pattern, as `fit_pattern` gave it, from one recording's rows: [8, 3]."""
     pattern = np.full((CHANNELS, len(PLANE_COLUMNS)), np.nan)
     for row in rows:
         pattern[int(row["channel"])] = [float(row[name] or "nan") for name in PLANE_COLUMNS]

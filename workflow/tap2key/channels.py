@@ -26,16 +26,19 @@ AUDIBLE = 1.2 * 2.0**-32
 FEWEST_TAPS = 8
 # Arrivals at a channel are this near to its usual lag behind the others; of noise they are not.
 NEAR_MS = 2.0
-# Taps heard, relative to the third best channel. Sound: 0.96 and more; dead or drowned: 0.2.
+# Taps heard, relative to the third best channel. Sound: 0.97 and more; loose contact: 0.6 to 0.8;
+# dead: 0.2 at most.
 DEAD_BELOW, PATCHY_BELOW = 0.5, 0.85
-# Relative to the median of the channels that hear. Sound: level −7 to 7, noise −1 to 1, signal to
-# noise −7 and more; with 20 dB of further noise: noise 18 and more, signal to noise −15 at most.
+# Relative to the median of the channels that hear. Sound: level −6 to 8, noise −1 to 1, signal to
+# noise −6 and more; with 20 dB of further noise: signal to noise −14 at most.
 FAINT_DB, NOISY_DB, DROWNED_DB = -20.0, 9.0, -10.0
 # Full scale 1.0; an amplifier's offset is a few thousandths.
 OFFSET = 0.25
 # A rail holds the highest (or lowest) samples of taps alike, up to a converter's noise. Of 1,152
 # sound ends of channels' ranges, 19 have two taps and none three within 0.003 of the highest.
 RAILS = ((3, 0.0002), (4, 0.003))
+# And it holds samples one after the other: machines may tap alike, but not flat.
+HELD_SAMPLES, HELD_TAPS = 3, 2
 # Taps softer than this may agree for want of steps: 16 bits have 655 of them here.
 LEAST_RAIL = 0.02
 CLIPPED_SHARE = 0.02
@@ -265,12 +268,14 @@ def _clipped(taps: Sequence[EachChannel]) -> np.ndarray:
     cut = np.zeros((len(taps), CHANNELS), dtype=bool)
     for name, sign in (("highest", 1), ("lowest", -1)):
         extreme, before = sign * _stacked(taps, name), sign * _stacked(taps, f"{name}_before")
+        held = _stacked(taps, f"{name}_held")
         rail = extreme.max(axis=0)
         for fewest, share in RAILS:
             near = (1 - share) * rail
             # Loud hum comes as high again and again, with taps and without.
             at_rail = (extreme >= near) & (before < near) & (rail >= LEAST_RAIL)
-            cut |= at_rail & (at_rail.sum(axis=0) >= fewest)
+            flat = (at_rail & (held >= HELD_SAMPLES)).sum(axis=0) >= HELD_TAPS
+            cut |= at_rail & flat & (at_rail.sum(axis=0) >= fewest)
     return cut.mean(axis=0)
 
 

@@ -2,7 +2,7 @@
 
 Taps of known places give every channel a plane: its delay behind the median channel at the middle
 of the keyboard, and how that changes along x and y. Planes survive re-placing microphones by
-millimetres and other wave speeds; two exchanged plugs exchange two of them. No geometry is known,
+millimetres and other wave speeds; two swapped plugs swap two of them. No geometry is known,
 so recordings are only compared with each other.
 """
 
@@ -20,8 +20,9 @@ OUTLYING = 3.0
 # A pattern's standard error, relative to the planes' median size, above which it says nothing: as
 # where labels are wrong. Sound: 0.03 to 0.1.
 LEAST_SURE = 0.2
-# Planes have to fit so much better (squared) when exchanged. See tests/benchmark/channels.py:
-# sound at most 0.6, exchanged at least 1.8 against one other session, 3 against several.
+# Planes have to fit so much better (squared) when swapped. tests/benchmark/channels.py: those of
+# swapped plugs fit at least 1.6 times better beside one recording of another session and 2.4 times
+# beside the middle of several; those of sound ones by the inverse.
 FAR_BETTER = 1.4
 # What may remain afterwards, relative to the planes' median size: at the channels concerned, and
 # at the median channel. Sound: 0.5 and 0.25 at most; another rig fits in no order.
@@ -35,7 +36,7 @@ class Comparison:
     """A pattern beside a reference.
 
     `misfit_ms` is [channels], root mean square over the keyboard, NaN where unknown; `moved` are
-    groups of channels that fit when exchanged among each other; `astray` fit nowhere.
+    groups of channels that fit when swapped among each other; `astray` fit nowhere.
     """
 
     misfit_ms: np.ndarray
@@ -82,21 +83,16 @@ def fit_pattern(arrival_ms: np.ndarray, xy: np.ndarray, keyboard: Keyboard) -> n
 
 
 def compare(pattern: np.ndarray, reference: np.ndarray) -> Comparison:
-    """Look for channels that fit the reference only when exchanged, or not at all.
+    """Look for channels that fit the reference only when swapped, or not at all.
 
     Args:
         pattern: [channels, 3] in ms, as `fit_pattern` gives it.
         reference: likewise, of other recordings.
     """
     misfit = np.full(len(pattern), np.nan)
-    common = np.flatnonzero(np.isfinite(pattern[:, 0]) & np.isfinite(reference[:, 0]))
+    common, apart, size = distances(pattern, reference)
     if len(common) < 3:
         return Comparison(misfit, (), ())
-    own, other = _centred(pattern[common]), _centred(reference[common])
-    size = np.median(np.linalg.norm(own, axis=1))
-    # Waves may have been slower or faster; which channel is which does not matter for that.
-    other = other * (size / max(np.median(np.linalg.norm(other, axis=1)), 1e-9))
-    apart = np.sum((own[:, None] - other[None]) ** 2, axis=2)
     misfit[common] = np.sqrt(np.diag(apart))
     moved = [c for c in _cycles(_best_order(apart)) if _fits_moved(apart, c, FITTING * size)]
     order = np.arange(len(common))
@@ -113,6 +109,27 @@ def compare(pattern: np.ndarray, reference: np.ndarray) -> Comparison:
         tuple(tuple(sorted(int(common[i]) for i in cycle)) for cycle in moved),
         tuple(int(common[i]) for i in rest if misfit[common[i]] > least),
     )
+
+
+def distances(pattern: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """How far each channel of a pattern is from each of a reference, whatever the wave speeds.
+
+    Args:
+        pattern: [channels, 3] in ms.
+        reference: likewise.
+
+    Returns:
+        The n channels that both know, squared distances [n, n] in ms² (a row for each of the
+        pattern's channels), and the median size of the pattern's planes in ms.
+    """
+    common = np.flatnonzero(np.isfinite(pattern[:, 0]) & np.isfinite(reference[:, 0]))
+    if not len(common):
+        return common, np.empty((0, 0)), 0.0
+    own, other = _centred(pattern[common]), _centred(reference[common])
+    size = float(np.median(np.linalg.norm(own, axis=1)))
+    # Which channel is which does not matter for this scale.
+    other = other * (size / max(float(np.median(np.linalg.norm(other, axis=1))), 1e-9))
+    return common, np.sum((own[:, None] - other[None]) ** 2, axis=2), size
 
 
 def middle_pattern(patterns: Sequence[np.ndarray]) -> np.ndarray:

@@ -24,6 +24,7 @@ SHARE_OF_PEAK = 0.08
 # The loudest of 15 ms of steady noise is about 3.5 times its root mean square.
 HEARD_ABOVE_NOISE = 4.0
 HEARD_OF_CLEAREST = 0.25
+AS_GOOD_AS = np.float32(0.997)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class EachChannel:
     `arrival` counts samples from the section's start and means something where the channel heard
     the tap; `peak` and `noise` are the loudest sample and the root mean square before the tap,
     both high-passed; `highest` and `lowest` are raw samples of the tap, `highest_before` and
-    `lowest_before` of what was before it.
+    `lowest_before` of what was before it; `highest_held` and `lowest_held` count the tap's samples
+    that are as good as there.
     """
 
     arrival: np.ndarray
@@ -58,6 +60,8 @@ class EachChannel:
     lowest: np.ndarray
     highest_before: np.ndarray
     lowest_before: np.ndarray
+    highest_held: np.ndarray
+    lowest_held: np.ndarray
 
 
 def pick_onset(section: np.ndarray) -> Onset:
@@ -83,14 +87,17 @@ def pick_onset(section: np.ndarray) -> Onset:
     threshold = np.maximum(threshold, SHARE_OF_PEAK * peak)
     arrivals = (part > threshold[:, None]).argmax(axis=1)
     before, tap = raw[:, :first], raw[:, first:]
+    highest, lowest = tap.max(axis=1), tap.min(axis=1)
     each = EachChannel(
         first + arrivals,
         peak,
         noise,
-        tap.max(axis=1),
-        tap.min(axis=1),
+        highest,
+        lowest,
         before.max(axis=1),
         before.min(axis=1),
+        np.count_nonzero(tap >= AS_GOOD_AS * highest[:, None], axis=1),
+        np.count_nonzero(tap <= AS_GOOD_AS * lowest[:, None], axis=1),
     )
     if not clear.any():
         return Onset(BEFORE, float(peak.max()), 0, np.inf, each)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tap2key.audio import SAMPLE_RATE, WINDOW, WINDOW_BEFORE, AudioFile
+from tap2key.channels import ChannelMeter, faults, measure
 from tap2key.detect import find_taps
 from tap2key.ensemble import Ensemble
 from tap2key.errors import DivergedError, Tap2keyError
@@ -87,7 +88,7 @@ def main(args: argparse.Namespace) -> None:
             try:
                 if recording.reason is not None:
                     raise Tap2keyError(f"{recording.path}: {recording.reason}")
-                table, audio = named_recording(recording, ensemble, args.peak_height)
+                table, audio, said = named_recording(recording, ensemble, args.peak_height)
             except Tap2keyError as error:
                 # A model that diverged is at fault whatever it listens to.
                 if recording.chosen or isinstance(error, DivergedError):
@@ -98,9 +99,9 @@ def main(args: argparse.Namespace) -> None:
             named = named_taps(table)
             write_tracks(temporary, recording.name, named, audio.duration_s)
             audits[-1] |= {"taps": len(named), "duration_s": round(audio.duration_s, 6)}
-            if audio.warnings:
-                audits[-1]["warnings"] = joined_warnings(audio.warnings)
-                print(f"warning: {recording.path}: {audits[-1]['warnings']}", file=sys.stderr)
+            if said := joined_warnings([*audio.warnings, *said]):
+                audits[-1]["warnings"] = said
+                print(f"warning: {recording.path}: {said}", file=sys.stderr)
             texts.append((recording.name, transcript(named, args.mark_below)))
             tables.append(table)
         if not tables:
@@ -127,16 +128,16 @@ def main(args: argparse.Namespace) -> None:
 
 def named_recording(
     recording: Unlabelled, ensemble: Ensemble, peak_height: float | None
-) -> tuple[pa.Table, AudioFile]:
-    """The taps of a recording as `as_table` gives them, and what was read.
+) -> tuple[pa.Table, AudioFile, list[str]]:
+    """A recording's taps as `as_table` gives them, what was read, and what its channels lack.
 
     Raises:
         Tap2keyError: the recording cannot be read, or does not fit the models.
     """
     audio = AudioFile(recording.path)
     check_rate(audio, ensemble.highest_rate)
-    named = name_taps(audio, ensemble, peak_height)
-    return as_table(recording.name, *named, ensemble.labels), audio
+    onsets, probabilities, said = name_taps(audio, ensemble, peak_height)
+    return as_table(recording.name, onsets, probabilities, ensemble.labels), audio, said
 
 
 def write_tracks(folder: Path, name: str, taps: Sequence[NamedTap], duration_s: float) -> None:
@@ -162,16 +163,18 @@ def check_rate(audio: AudioFile, needed: int) -> None:
 
 def name_taps(
     audio: AudioFile, ensemble: Ensemble, peak_height: float | None
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Find a recording's taps and name their keys, in memory that does not grow with its length.
 
     Returns:
-        Onsets [n] in samples at 96 kHz, and probabilities [n, labels].
+        Onsets [n] in samples at 96 kHz, probabilities [n, labels], and what is wrong with channels.
     """
-    onsets = find_taps(audio, peak_height).onset
-    parts = [ensemble.probabilities(windows) for windows in _windows(audio, onsets)]
+    meter = ChannelMeter()
+    taps = find_taps(audio, peak_height, meter)
+    parts = [ensemble.probabilities(windows) for windows in _windows(audio, taps.onset)]
     empty = np.zeros((0, len(ensemble.labels)))
-    return onsets, np.concatenate([empty, *parts])
+    said = [fault.text for fault in faults(measure(meter, taps.each))]
+    return taps.onset, np.concatenate([empty, *parts]), said
 
 
 def _windows(audio: AudioFile, onsets: np.ndarray) -> Iterator[np.ndarray]:
