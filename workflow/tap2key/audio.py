@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -222,14 +223,20 @@ def high_pass(signal: np.ndarray, cutoff_hz: float) -> np.ndarray:
     samples = signal.shape[-1]
     # The tail e^(−2π·f_c·t/√2) has fallen below −100 dB after 2.6 periods of the cutoff.
     padded = _fast_length(samples + math.ceil(2.6 * SAMPLE_RATE / cutoff_hz))
+    spectrum = np.fft.rfft(signal - signal[..., :1], padded) * _response(padded, cutoff_hz)
+    return np.fft.irfft(spectrum, padded)[..., :samples]
+
+
+@lru_cache(maxsize=8)
+def _response(padded: int, cutoff_hz: float) -> np.ndarray:
+    """The high-pass at the frequencies of an FFT: → [padded // 2 + 1] complex64."""
     warped = math.tan(math.pi * cutoff_hz / SAMPLE_RATE)
     delay = np.exp(-2j * np.pi * np.arange(padded // 2 + 1) / padded)
     numerator = (1 - delay) ** 2
     response = numerator / (
         numerator + math.sqrt(2) * warped * (1 - delay) * (1 + delay) + (warped * (1 + delay)) ** 2
     )
-    spectrum = np.fft.rfft(signal - signal[..., :1], padded) * response.astype(np.complex64)
-    return np.fft.irfft(spectrum, padded)[..., :samples]
+    return response.astype(np.complex64)
 
 
 def _fast_length(least: int) -> int:
