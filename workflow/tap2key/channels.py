@@ -26,9 +26,9 @@ AUDIBLE = 1.2 * 2.0**-32
 FEWEST_TAPS = 8
 # Arrivals at a channel are this near to its usual lag behind the others; of noise they are not.
 NEAR_MS = 2.0
-# Taps heard, relative to the third best channel. Sound: 0.97 and more; loose contact: 0.6 to 0.8;
-# dead: 0.2 at most.
-DEAD_BELOW, PATCHY_BELOW = 0.5, 0.85
+# Taps heard, relative to the third best channel. Sound: 0.96 and more (one tap of 25 missed); loose
+# contact: 0.6 to 0.85; dead: 0.2 at most.
+DEAD_BELOW, PATCHY_BELOW, FEWEST_MISSED = 0.5, 0.9, 4
 # Relative to the median of the channels that hear. Sound: level −6 to 8, noise −1 to 1, signal to
 # noise −6 and more; with 20 dB of further noise: signal to noise −14 at most.
 FAINT_DB, NOISY_DB, DROWNED_DB = -20.0, 9.0, -10.0
@@ -224,7 +224,8 @@ def _deaf(measured: Measured, channel: int) -> Fault | None:
     if beside["level_db"] <= FAINT_DB:
         less = f"taps {-beside['level_db']:.0f} dB softer than at the others"
         return Fault("faint", (channel,), f"channel {channel} faint ({less})")
-    if share < PATCHY_BELOW * best:
+    missed = round((best - share) * measured.taps)
+    if share < PATCHY_BELOW * best and missed >= FEWEST_MISSED:
         return Fault("patchy", (channel,), f"channel {channel} patchy ({hears})")
     return None
 
