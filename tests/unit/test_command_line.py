@@ -78,13 +78,13 @@ def test_a_variable_asks_for_the_traceback_of_what_is_else_one_line(value, tmp_p
     monkeypatch.delenv("TAP2KEY_TRACEBACK", raising=False)
     if value is not None:
         monkeypatch.setenv("TAP2KEY_TRACEBACK", value)
-    (tmp_path / "encoding.json").write_text("{")
-    result = run(
-        *("fold", "--held-out", "Ana", "--datasets", tmp_path, "--output", tmp_path / "fold")
-    )
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "encoding.json").write_text("{")
+    result = run(*("fold", "--held-out", "Ana", "--datasets", data, "--output", tmp_path / "fold"))
     lines = result.stderr.splitlines()
     assert result.returncode == 1
-    assert lines[-1].startswith(f"tap2key: error: {tmp_path / 'encoding.json'}: not readable")
+    assert lines[-1].startswith(f"tap2key: error: {data / 'encoding.json'}: not readable")
     if value == "1":
         assert lines[0] == "Traceback (most recent call last):"
         assert any(line.startswith("json.decoder.JSONDecodeError: ") for line in lines)

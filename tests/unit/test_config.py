@@ -64,11 +64,11 @@ def shipped(name="config.yaml"):
         ({"experiments": {"a": {}}, "segment": {"latency_s": -140}}, "config: segment.latency_s"),
         (
             {"experiments": {"a": {"training": {"weight_decay": float("inf")}}}},
-            "config: experiments.a.training.weight_decay: inf is no number",
+            "config: experiments.a.training.weight_decay: is not a finite number",
         ),
         (
             {"experiments": {"a": {}}, "segment": {"selectivity_s": float("nan")}},
-            "config: segment.selectivity_s: nan is no number",
+            "config: segment.selectivity_s: is not a finite number",
         ),
     ],
 )

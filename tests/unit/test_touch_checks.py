@@ -48,7 +48,7 @@ def test_times_without_their_fractions_are_refused(step_us, words):
         (lambda xy: xy / 10, "look like millimetres"),
         (lambda xy: xy * 10, "0.01 mm"),
         (lambda xy: xy[:, ::-1], "x and y look swapped"),
-        (lambda xy: xy + 4000, "mend the coordinates"),
+        (lambda xy: xy + np.array([4000, 0]), "mend the coordinates"),
     ],
 )
 @pytest.mark.parametrize("seed", range(5))

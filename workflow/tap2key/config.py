@@ -150,8 +150,12 @@ def _inherited(name: str, experiments: Mapping[str, Any], seen: tuple[str, ...] 
 
 
 def _validate(value: Any, part: Mapping[str, Any], where: str) -> None:
-    # No minimum or maximum of a schema refuses NaN.
-    undefined = place_of_undefined(value)
+    # No minimum or maximum of a schema refuses NaN; but a selection may name somebody "nan".
+    if isinstance(value, Mapping):
+        numbers = {key: v for key, v in value.items() if not str(key).startswith("select_")}
+        undefined = place_of_undefined(numbers)
+    else:
+        undefined = place_of_undefined(value)
     if undefined is not None:
         raise Tap2keyError(f"{where}: {undefined}: {NOT_FINITE}")
     error = best_match(Draft202012Validator(part).iter_errors(value))

@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> None:
     check_output_folder(args, "fetch", [("--checkpoint", given)] if given.exists() else [])
     try:
         found = Wav2Vec2Config.from_pretrained(args.checkpoint, revision=asked)
-        commit = cached_commit(args.checkpoint, asked)
+        commit = None if given.exists() else cached_commit(args.checkpoint, asked)
         classifies = CLASSIFIER.__name__ in (found.architectures or [])
         kind = CLASSIFIER if classifies else Wav2Vec2Model
         # A branch may have moved on since its configuration came.
