@@ -107,6 +107,8 @@ def recording_doubled_in_another_session(mutant: Mutant) -> None:
 def log_doubled(mutant: Mutant) -> None:
     """The copy lies in the same session, or in one where its touches fit nothing."""
     path, _ = mutant.log()
+    if digest_of(path) not in mutant.base.logs:
+        raise NotHere
     parent = mutant.one(mutant.sessions()) / NEONODE
     mutant.mark(parent.parent, Expect.SAME, refusable=True)
     doubled(mutant, path, parent / f"Copy of {path.name}", mutant.some(*LINKED))
