@@ -18,7 +18,7 @@ SAME_TAP_S = 0.02
 # So close to a cut nobody can tell the one tap's rest from the other's beginning.
 BLURRED_S = 0.1
 # So few taps between two steps of a clock are paired by chance, and cannot be told to have stepped.
-FEWEST_TO_TELL = 4
+FEWEST_TO_TELL = 5
 WHOLE_SHARE = 0.95
 LABELLED_SHARE = 0.5
 LOOKS_LIKE_SOUND = re.compile(r"\.(wave?|w64|flac|rf64)$", re.I)

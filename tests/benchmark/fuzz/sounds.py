@@ -161,7 +161,7 @@ def samples_lost(mutant: Mutant) -> None:
         here += (last - first) / rate
         there = min(start + length, duration_s)
         pieces.append((here, round(there * rate) / rate))
-        mutant.steps.setdefault(sound.recording, []).append(start)
+        mutant.steps.setdefault(sound.recording, []).extend((start, there))
         mutant.blurred.setdefault(sound.recording, []).extend((start, there))
     kept.append(read[round(there * rate) :])
     mutant.mark(path, Expect.RIGHT)
