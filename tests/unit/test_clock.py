@@ -60,9 +60,16 @@ def test_the_clock_near_a_given_latency_is_found(wrong_by):
     assert clock.drift == pytest.approx(drift, abs=1e-6)
 
 
-def test_too_few_taps_say_nothing_against_a_given_latency():
-    touches = np.sort(np.random.default_rng(2).uniform(0, 60, 200))
-    assert clock_near(-0.1, touches[:3], touches, 60) == (Clock(-0.1), "")
+def test_a_few_taps_and_touches_that_meet_keep_a_given_latency():
+    taps = np.array([1.0, 2.0, 2.7, 3.5])
+    assert clock_near(-0.1, taps, taps[[0, 1, 3]] + 0.11, 5) == (Clock(-0.1), "")
+
+
+@pytest.mark.parametrize("touches", [np.array([1.7, 3.2]), np.array([1.11])])
+def test_a_few_that_do_not_meet_refuse_it(touches):
+    clock, reason = clock_near(-0.1, np.array([1.0, 2.0, 2.7, 3.5]), touches, 5)
+    assert clock is None
+    assert f"of {len(touches)} touches fit 4 taps" in reason
 
 
 @pytest.mark.parametrize("shift", [None, 0.4])

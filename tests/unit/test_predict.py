@@ -153,7 +153,7 @@ def test_a_dead_microphone_is_said_beside_what_was_named(models, tmp_path, capsy
     rows = {row["recording"]: row["warnings"] for row in read_tsv(tmp_path / "out/recordings.tsv")}
     said = "channel 3 dead (silent: all samples alike)"
     assert rows == {"dead": said, "sound": ""}
-    assert f"dead: {said}" in capsys.readouterr().err
+    assert f"warning: {folder / 'dead.wav'}: {said}" in capsys.readouterr().err
 
 
 def test_a_broken_recording_in_a_folder_does_not_lose_the_others(models, tmp_path, capsys):

@@ -25,6 +25,7 @@ LEAST_JITTER_S, GREATEST_JITTER_S = 0.002, 0.015
 CLOSE_S = 0.05
 STRAY_SHARE = 0.1
 LEAST_REACH_S = 0.03
+JITTERS_IN_REACH = 6
 ROUNDS = 8
 
 FEWEST_PAIRS = 8
@@ -32,6 +33,8 @@ FEWEST_PAIRS = 8
 # ten taps or more led by that.
 LEAST_LEAD = 15.0
 LEAST_PAIRED_SHARE = 0.6
+# Of a few taps and touches at a given latency.
+LEAST_MET = 0.5
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Clock:
         """
         if self.jitter_s is None:
             return selectivity_s
-        return min(selectivity_s, max(LEAST_REACH_S, 6 * self.jitter_s))
+        return min(selectivity_s, max(LEAST_REACH_S, JITTERS_IN_REACH * self.jitter_s))
 
 
 def estimate_clock(
@@ -130,15 +133,20 @@ def clock_near(
 
     Returns:
         The clock that taps and touches show there, or one of just that latency where they are too
-        few to show any; None where they speak against it, and then the reason.
+        few to show any but most of them meet; None where they speak against it, and the reason.
     """
     touch_s = touch_s[(touch_s > -SEARCH_S) & (touch_s < duration_s + SEARCH_S)]
     if min(len(tap_s), len(touch_s)) < FEWEST_PAIRS:
-        return Clock(latency_s), ""
-    fit = refined(-latency_s, 0.0, tap_s, touch_s, duration_s / 2, duration_s)
-    if fit is not None and is_credible(fit, tap_s, touch_s):
-        return fit, ""
-    pairs = 0 if fit is None else fit.pairs
+        during = touch_s[(touch_s >= -latency_s) & (touch_s <= duration_s - latency_s)]
+        apart = np.abs(tap_s[:, None] - latency_s - during[None, :]) <= CLOSE_S
+        pairs = int(min(apart.any(axis=0).sum(), apart.any(axis=1).sum()))
+        if pairs >= LEAST_MET * max(len(tap_s), len(during)):
+            return Clock(latency_s), ""
+    else:
+        fit = refined(-latency_s, 0.0, tap_s, touch_s, duration_s / 2, duration_s)
+        if fit is not None and is_credible(fit, tap_s, touch_s):
+            return fit, ""
+        pairs = 0 if fit is None else fit.pairs
     return None, (
         f"only {pairs} of {len(touch_s)} touches fit {len(tap_s)} taps at the given latency "
         f"({latency_s:.3f} s); check it and the start time, or have the latency estimated"

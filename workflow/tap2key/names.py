@@ -20,7 +20,7 @@ def folded(name: str) -> str:
     if not name.isascii():
         name = composed(composed(name).casefold())
         name = "".join(c for c in name if unicodedata.category(c) != "Cf")
-    return " ".join(name.casefold().split())
+    return "".join(name.casefold().split())
 
 
 def printable(path: object) -> str:

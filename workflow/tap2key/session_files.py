@@ -86,7 +86,7 @@ def find_sessions(study: Path) -> tuple[list[Path], list[PassedOver]]:
             continue
         loose = []
         for entry in entries:
-            if entry.is_dir():
+            if _is_folder(entry):
                 if not entry.name.startswith("."):
                     waiting += [] if _leads_back(entry) else [entry.path]
             elif SOUND.search(entry.name) and not entry.name.startswith("."):
@@ -106,21 +106,21 @@ def files_of_session(folder: Path) -> SessionFiles:
     """
     entries = {entry.name: entry for entry in _entries(str(folder))}
     for name, nearly in ((ACOUSTIC, NEARLY_ACOUSTIC), (NEONODE, NEARLY_NEONODE)):
-        if name not in entries or not entries[name].is_dir():
+        if name not in entries or not _is_folder(entries[name]):
             raise Tap2keyError(f"{folder}: no folder {name}; {_advice(name, nearly, entries)}")
     passed_over: list[PassedOver] = []
     recordings, touch_files, odd_logs = [], [], []
     for entry in _entries(entries[ACOUSTIC].path):
         hidden = entry.name.startswith(".")
-        if not hidden and entry.name.lower().endswith(RECORDING_ENDINGS) and not entry.is_dir():
+        if not hidden and entry.name.lower().endswith(RECORDING_ENDINGS) and not _is_folder(entry):
             recordings.append(Path(entry.path))
-        elif not entry.is_dir() and (SOUND.search(entry.name) or _begins_as_sound(entry)):
+        elif not _is_folder(entry) and (SOUND.search(entry.name) or _begins_as_sound(entry)):
             reason = "is hidden; name it without the dot" if hidden else _other_sound(entry.name)
             passed_over.append(PassedOver(Path(entry.path), reason))
-        elif not entry.is_dir() and _could_be_log(entry):
+        elif not _is_folder(entry) and _could_be_log(entry):
             passed_over.append(PassedOver(Path(entry.path), LOG_ELSEWHERE))
     for entry in _entries(entries[NEONODE].path):
-        if entry.is_dir():
+        if _is_folder(entry):
             continue
         if entry.name.lower().endswith(TOUCH_ENDING) and not entry.name.startswith("."):
             touch_files.append(Path(entry.path))
@@ -150,11 +150,18 @@ def _entries(folder: str) -> list[os.DirEntry]:
         raise Tap2keyError(f"{folder}: not readable ({error.strerror})") from None
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # such as a link to itself
+        return False
+
+
 def _is_part(entry: os.DirEntry) -> bool:
     if entry.name in (ACOUSTIC, NEONODE):
         return True
     nearly = NEARLY_ACOUSTIC.fullmatch(entry.name) or NEARLY_NEONODE.fullmatch(entry.name)
-    return nearly is not None and entry.is_dir()
+    return nearly is not None and _is_folder(entry)
 
 
 def _advice(name: str, nearly: re.Pattern, entries: dict[str, os.DirEntry]) -> str:
@@ -184,13 +191,13 @@ def _elsewhere(folder: Path, entries: dict[str, os.DirEntry]) -> Iterator[Passed
     waiting = []
     for entry in entries.values():
         if entry.name in (ACOUSTIC, NEONODE):
-            waiting += [e for e in _entries(entry.path) if e.is_dir()]
+            waiting += [e for e in _entries(entry.path) if _is_folder(e)]
         else:
             waiting.append(entry)
     sounds: dict[str, list[str]] = {}
     while waiting:
         entry = waiting.pop()
-        if entry.is_dir():
+        if _is_folder(entry):
             waiting += [] if _leads_back(entry) else _entries(entry.path)
         elif SOUND.search(entry.name):
             sounds.setdefault(os.path.dirname(entry.path), []).append(entry.path)  # noqa: PTH120
@@ -240,10 +247,10 @@ def _could_be_log(entry: os.DirEntry) -> bool:
 
 
 def _head(entry: os.DirEntry) -> bytes:
-    # Of anything but a file, such as a pipe, reading may wait for ever.
-    if not entry.is_file():
-        return b""
     try:
+        # Of anything but a file, such as a pipe, reading may wait for ever.
+        if not entry.is_file():
+            return b""
         with open(entry.path, "rb") as handle:  # noqa: PTH123
             return handle.read(HEAD)
     except OSError:

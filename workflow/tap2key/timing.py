@@ -6,7 +6,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from tap2key.clock import FEWEST_PAIRS, SEARCH_S, Clock, clock_near, estimate_clock
+from tap2key.clock import (
+    FEWEST_PAIRS,
+    JITTERS_IN_REACH,
+    SEARCH_S,
+    Clock,
+    clock_near,
+    estimate_clock,
+)
 from tap2key.clock_pieces import Piece, find_pieces, steady_piece
 
 # What a user types may be off by as much as a clock is searched for around it.
@@ -54,12 +61,15 @@ def find_clock(
 def _pinned(pieces: list[Piece], pinned_s: float) -> tuple[list[Piece], str]:
     """The stretches with the given latency in the first of them."""
     first, *others = pieces
-    if abs(first.clock.latency_s - pinned_s) > PINNED_WITHIN_S:
+    off_s = abs(first.clock.latency_s - pinned_s)
+    if off_s > PINNED_WITHIN_S:
         return [], (
             f"the given latency ({pinned_s:.3f} s) is not what taps and touches show "
             f"({first.clock.latency_s:.3f} s); correct it, or have it estimated"
         )
-    clock = replace(first.clock, latency_s=pinned_s, latency_sd_s=None, jitter_s=None)
+    # Touches may be as much farther from where they are expected as the given latency is off.
+    jitter_s = first.clock.jitter_s + off_s / JITTERS_IN_REACH
+    clock = replace(first.clock, latency_s=pinned_s, latency_sd_s=None, jitter_s=jitter_s)
     return [replace(first, clock=clock), *others], ""
 
 
