@@ -16,8 +16,8 @@ from tap2key.clock import (
 )
 from tap2key.clock_pieces import Piece, find_pieces, steady_piece
 
-# What a user types may be off by as much as a clock is searched for around it.
-PINNED_WITHIN_S = 0.05
+# Read off a picture, a latency is right to some 10 ms; farther off, a tap may meet another's touch.
+PINNED_WITHIN_S = 0.03
 
 
 def find_clock(

@@ -97,7 +97,7 @@ def recording_doubled_in_another_session(mutant: Mutant) -> None:
     to = session / ACOUSTIC / path.name
     doubled(mutant, path, to, mutant.some(*LINKED, "saved anew"))
     if mutant.rng.random() < 0.5:
-        for log in sorted((path.parent.parent / NEONODE).iterdir()):
+        for log in sorted((path.parent.parent / NEONODE).glob("*")):
             if log.is_file():
                 doubled(mutant, log, session / NEONODE / f"b_{log.name}", "copy")
     mutant.involve(to)

@@ -99,6 +99,8 @@ def of_refusal(mutant: Mutant, message: str) -> Iterator[str]:
         yield f"refused without need: {message}"
     said = unicodedata.normalize("NFC", message)
     names = {unicodedata.normalize("NFC", name) for name in mutant.involved}
+    # A line end in a name is written as an escape.
+    names |= {name.replace("\n", "\\n") for name in names}
     if not any(name in said for name in names):
         yield f"refused without a name: {message}"
 
