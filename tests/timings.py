@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tap2key.simulate.difficulty import SHIPPED, load_difficulty
-from tap2key.simulate.sensor import Contacts, scan_times
-from tap2key.simulate.typist import tap_times
+from tap2key.core.shipped import DIFFICULTY
+from tap2key.simulation.difficulty import load_difficulty
+from tap2key.simulation.sensor import Contacts, scan_times
+from tap2key.simulation.typist import tap_times
 
-DIFFICULTY = load_difficulty(SHIPPED)
+DIFFICULTY = load_difficulty(DIFFICULTY)
 
 
 @dataclass(frozen=True)

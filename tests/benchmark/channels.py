@@ -22,16 +22,17 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from tap2key.channel_table import CHANNELS_NAME, read_pattern, study_rows
-from tap2key.delay_pattern import distances, middle_pattern
-from tap2key.errors import Tap2keyError
-from tap2key.files import read_tsv
-from tap2key.keyboard import load_keyboard
-from tap2key.segment import KEYBOARD, Settings, segment_session
-from tap2key.simulate.difficulty import load_difficulty
-from tap2key.simulate.plan import MATERIALS, checked_settings, plan_study
-from tap2key.simulate.session import make_session
-from tap2key.study import Recording, recordings_in
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import read_tsv
+from tap2key.core.shipped import KEYBOARD
+from tap2key.segmentation.channel_table import CHANNELS_NAME, read_pattern, study_rows
+from tap2key.segmentation.delay_pattern import distances, middle_pattern
+from tap2key.segmentation.segment import Settings, segment_session
+from tap2key.simulation.difficulty import load_difficulty
+from tap2key.simulation.plan import MATERIALS, checked_settings, plan_study
+from tap2key.simulation.session import make_session
+from tap2key.study.keyboard import load_keyboard
+from tap2key.study.scan import Recording, recordings_in
 
 SEEDS = tuple(range(8200, 8206))
 SIZE = {"participants": 4, "sessions": 1, "recordings": 3, "taps": 40}

@@ -25,16 +25,17 @@ import pandas as pd
 import psutil
 import soundfile
 
-from tap2key.errors import Tap2keyError
-from tap2key.files import read_tsv, write_tsv
-from tap2key.keyboard import load_keyboard
-from tap2key.progress import progress
-from tap2key.segment import KEYBOARD, RECORDINGS_NAME, Settings, segment_session
-from tap2key.simulate.difficulty import SHIPPED, load_difficulty
-from tap2key.simulate.plan import PlannedSession, checked_settings, plan_study
-from tap2key.simulate.session import make_session
-from tap2key.study import recordings_in
-from tap2key.taps import TAPS_NAME
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import read_tsv, write_tsv
+from tap2key.core.progress import progress
+from tap2key.core.shipped import DIFFICULTY, KEYBOARD
+from tap2key.segmentation.segment import RECORDINGS_NAME, Settings, segment_session
+from tap2key.segmentation.taps import TAPS_NAME
+from tap2key.simulation.difficulty import load_difficulty
+from tap2key.simulation.plan import PlannedSession, checked_settings, plan_study
+from tap2key.simulation.session import make_session
+from tap2key.study.keyboard import load_keyboard
+from tap2key.study.scan import recordings_in
 
 SEEDS = (9000, 9001, 9002, 9003)
 STUDY = {"taps": 300, "participants": 2, "sessions": 1, "recordings": 1}
@@ -84,7 +85,13 @@ def measured(case: tuple[int, PlannedSession]) -> list[dict]:
     with tempfile.TemporaryDirectory() as scratch:
         study, truth = Path(scratch) / "study", Path(scratch) / "truth"
         make_session(
-            planned, study, truth, settings, load_keyboard(KEYBOARD), load_difficulty(SHIPPED), []
+            planned,
+            study,
+            truth,
+            settings,
+            load_keyboard(KEYBOARD),
+            load_difficulty(DIFFICULTY),
+            [],
         )
         true = pd.read_parquet(truth / planned.folder / TAPS_NAME)
         return [

@@ -25,15 +25,16 @@ import torch
 from datasets import Dataset, disable_progress_bars, interleave_datasets
 
 from tap2key.__main__ import main as tap2key
-from tap2key.config import SHIPPED_KEYBOARD, complete_experiment
-from tap2key.cut import cut_of
-from tap2key.dataset import load_dataset_folder, load_fold
-from tap2key.encode import encode
-from tap2key.inputs import Inputs
-from tap2key.keyboard import load_keyboard
-from tap2key.model import build_classifier, build_extractor
-from tap2key.represent import Encoding
-from tap2key.taps import TAPS_NAME, WINDOWS_NAME, WindowWriter, write_taps
+from tap2key.config.configuration import complete_experiment
+from tap2key.core.shipped import KEYBOARD
+from tap2key.datasets.crops import cut_of
+from tap2key.datasets.encode import encode
+from tap2key.datasets.encoded_dataset import load_dataset_folder, load_fold
+from tap2key.datasets.encodings import Encoding
+from tap2key.models.wav2vec2 import build_classifier, build_extractor
+from tap2key.segmentation.taps import TAPS_NAME, WINDOWS_NAME, WindowWriter, write_taps
+from tap2key.study.keyboard import load_keyboard
+from tap2key.training.inputs import Inputs
 
 ENCODING = Encoding("interleave", 16_000)
 PEOPLE = ("Ana", "Bo", "Chen", "Dee", "Eve")
@@ -124,7 +125,7 @@ def write_session(folder: Path, person: str, labels: list[str], rng: np.random.G
 
 def keyboard_labels() -> tuple[str, ...]:
     """Those of the keyboard that comes with the workflow."""
-    return load_keyboard(SHIPPED_KEYBOARD).labels
+    return load_keyboard(KEYBOARD).labels
 
 
 def read(root: Path) -> None:

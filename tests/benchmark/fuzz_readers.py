@@ -29,15 +29,15 @@ import numpy as np
 import psutil
 import soundfile
 
-from tap2key.audio import SAMPLE_RATE, AudioFile
-from tap2key.detect import Taps, find_taps
-from tap2key.errors import Tap2keyError
-from tap2key.keyboard import load_keyboard
-from tap2key.label import labelled_rows, paired
-from tap2key.segment import KEYBOARD
-from tap2key.study import Recording
-from tap2key.timing import find_clock
-from tap2key.touches import read_touches
+from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.shipped import KEYBOARD
+from tap2key.segmentation.labels import labelled_rows, paired
+from tap2key.segmentation.recording_clock import find_clock
+from tap2key.signal.detection import Taps, find_taps
+from tap2key.study.keyboard import load_keyboard
+from tap2key.study.scan import Recording
+from tap2key.study.touches import read_touches
 
 START = datetime(2023, 1, 27, 23, 59, 50)
 LATENCY_S = -0.14

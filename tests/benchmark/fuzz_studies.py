@@ -28,7 +28,7 @@ from benchmark.fuzz.mutant import Mutant
 from benchmark.fuzz.oracle import Labels, failures, of_labels, snapshot
 from benchmark.fuzz.registry import MUTATIONS, Mutation
 
-from tap2key.progress import progress
+from tap2key.core.progress import progress
 
 MODULES = (doubles, links, logs, places, sounds, tables)
 MOST = 3

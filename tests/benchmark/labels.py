@@ -22,18 +22,19 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from tap2key.audio import SAMPLE_RATE, AudioFile
-from tap2key.detect import find_taps
-from tap2key.errors import Tap2keyError
-from tap2key.files import read_tsv, write_tsv
-from tap2key.keyboard import load_keyboard
-from tap2key.progress import progress
-from tap2key.segment import KEYBOARD, RECORDINGS_NAME, Settings, segment_session
-from tap2key.simulate.difficulty import SHIPPED, load_difficulty
-from tap2key.simulate.plan import MATERIALS, PlannedSession, checked_settings, plan_study
-from tap2key.simulate.session import make_session
-from tap2key.study import recordings_in
-from tap2key.taps import TAPS_NAME
+from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import read_tsv, write_tsv
+from tap2key.core.progress import progress
+from tap2key.core.shipped import DIFFICULTY, KEYBOARD
+from tap2key.segmentation.segment import RECORDINGS_NAME, Settings, segment_session
+from tap2key.segmentation.taps import TAPS_NAME
+from tap2key.signal.detection import find_taps
+from tap2key.simulation.difficulty import load_difficulty
+from tap2key.simulation.plan import MATERIALS, PlannedSession, checked_settings, plan_study
+from tap2key.simulation.session import make_session
+from tap2key.study.keyboard import load_keyboard
+from tap2key.study.scan import recordings_in
 
 SEEDS = tuple(range(9000, 9006))
 # Taps per recording, then how much of that a study has.
@@ -127,7 +128,7 @@ def measured(case: Case) -> list[tuple[dict, np.ndarray]]:
             truth,
             case.settings,
             load_keyboard(KEYBOARD),
-            load_difficulty(SHIPPED),
+            load_difficulty(DIFFICULTY),
             [],
         )
         recordings = recordings_in(

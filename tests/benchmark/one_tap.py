@@ -19,12 +19,12 @@ import numpy as np
 import onnxruntime
 import torch
 
-from tap2key.cut import Cut
-from tap2key.export_onnx import INPUT, OUTPUT, export_onnx
-from tap2key.modelfolder import encoding_of
-from tap2key.predictor import load_predictor
-from tap2key.represent import Encoding, encode_windows
-from tap2key.taps import load_taps
+from tap2key.datasets.crops import Cut
+from tap2key.datasets.encodings import Encoding, encode_windows
+from tap2key.exchange.export_onnx import INPUT, OUTPUT, export_onnx
+from tap2key.models.model_folder import encoding_of
+from tap2key.models.predictor import load_predictor
+from tap2key.segmentation.taps import load_taps
 
 WARM_UP = 50
 TARGET_MS = 10

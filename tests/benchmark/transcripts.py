@@ -22,7 +22,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "workflow")]
 
 from editing import Edits, edits  # noqa: E402
 
-from tap2key.transcript import NamedTap, typed  # noqa: E402
+from tap2key.reading.transcript import NamedTap, typed  # noqa: E402
 
 SAME_TAP_S = 0.001
 IDENTITY = ["session", "recording", "tap"]

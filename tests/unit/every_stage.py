@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from made import CENTRES, SETTINGS, fold, people, stage, taps, training_arguments
 from test_segment import make_session
 
-from tap2key.files import write_tsv
-from tap2key.study import recordings_in, write_manifest
+from tap2key.core.files import write_tsv
+from tap2key.study.scan import recordings_in, write_manifest
 
 PERSON, SESSION = "Tony", "01_27_23"
 WHOSE = ("--participant", PERSON, "--session", SESSION)

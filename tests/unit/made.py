@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from tap2key.__main__ import main
-from tap2key.dataset import save_dataset
-from tap2key.provenance import digest
-from tap2key.represent import Encoding
-from tap2key.taps import BY_TIME, WindowWriter, write_taps
+from tap2key.core.provenance import digest
+from tap2key.datasets.encoded_dataset import save_dataset
+from tap2key.datasets.encodings import Encoding
+from tap2key.segmentation.taps import BY_TIME, WindowWriter, write_taps
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 RECORDING = "13.05.22.123_01_27_2023.wav"

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import sounds
 
-from tap2key.audio import SAMPLE_RATE, AudioFile, high_pass
-from tap2key.errors import Tap2keyError
+from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.core.errors import Tap2keyError
+from tap2key.signal.filters import high_pass
 
 
 def ramp(frames: int = 3000) -> np.ndarray:

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from tap2key.augment import Augmentation, augment
-from tap2key.cut import Cut, cut_of
-from tap2key.errors import Tap2keyError
-from tap2key.represent import Encoding, stack
+from tap2key.core.errors import Tap2keyError
+from tap2key.datasets.crops import Cut, cut_of
+from tap2key.datasets.encodings import Encoding, stack
+from tap2key.training.augmentation import Augmentation, augment
 
 RATE = 48_000
 ONSET = 200

@@ -7,11 +7,11 @@ from scipy.signal.windows import tukey
 from sklearn.ensemble import ExtraTreesClassifier
 
 from tap2key.__main__ import main
-from tap2key.dataset import Rows, load_dataset_folder, load_fold
-from tap2key.delays import gcc_phat_delays, level_ratios
-from tap2key.files import read_json
-from tap2key.predictor import load_predictor
-from tap2key.represent import Encoding
+from tap2key.core.files import read_json
+from tap2key.datasets.encoded_dataset import Rows, load_dataset_folder, load_fold
+from tap2key.datasets.encodings import Encoding
+from tap2key.models.predictor import load_predictor
+from tap2key.signal.delays import gcc_phat_delays, level_ratios
 
 KINDS = ("gcc_phat_forest", "level_forest")
 

@@ -5,7 +5,10 @@ import pytest
 from made import stage
 from test_evaluation import network, study  # noqa: F401
 
-from tap2key.calibration import (
+from tap2key.core.files import read_tsv
+from tap2key.core.shipped import KEYBOARD
+from tap2key.datasets.encoded_dataset import load_dataset_folder
+from tap2key.evaluation.adaptation import (
     Heard,
     Locator,
     Shift,
@@ -14,12 +17,9 @@ from tap2key.calibration import (
     draw_taps,
     prototype_scores,
 )
-from tap2key.dataset import load_dataset_folder
-from tap2key.files import read_tsv
-from tap2key.keyboard import load_keyboard
-from tap2key.places import places_of
-from tap2key.segment import KEYBOARD
-from tap2key.significance import bootstrap_interval
+from tap2key.evaluation.significance import bootstrap_interval
+from tap2key.models.places import places_of
+from tap2key.study.keyboard import load_keyboard
 
 KEYS = load_keyboard(KEYBOARD)
 PLACES = places_of(KEYS, KEYS.labels)

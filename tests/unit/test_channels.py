@@ -8,11 +8,11 @@ import sounds
 from benchmark import channels as benchmark
 from benchmark.channels import FAULTS, changed, channel_rows
 
-from tap2key.channel_table import study_rows
-from tap2key.delay_pattern import compare, fit_pattern
-from tap2key.files import read_tsv
-from tap2key.keyboard import load_keyboard
-from tap2key.segment import KEYBOARD
+from tap2key.core.files import read_tsv
+from tap2key.core.shipped import KEYBOARD
+from tap2key.segmentation.channel_table import study_rows
+from tap2key.segmentation.delay_pattern import compare, fit_pattern
+from tap2key.study.keyboard import load_keyboard
 
 SIZE = {"participants": 3, "sessions": 1, "recordings": 3, "taps": 30}
 

@@ -3,7 +3,7 @@ import json
 import pytest
 from made import run, stage
 
-from tap2key.files import read_tsv
+from tap2key.core.files import read_tsv
 
 SCORES = {"wide": [0.90, 0.94], "deep": [0.95, 0.91], "plain": [0.80, 0.82]}
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tap2key.clock import Clock, clock_near, estimate_clock
+from tap2key.segmentation.clock import Clock, clock_near, estimate_clock
 
 
 def heard_and_touched(rng, count, rhythm="human", drift=None):

@@ -5,7 +5,7 @@ import pytest
 from made import WORKFLOW, run
 
 from tap2key.__main__ import STAGES, main, parse, print_with_causes
-from tap2key.errors import Tap2keyError
+from tap2key.core.errors import Tap2keyError
 
 
 def test_help_lists_all_stages():

@@ -6,12 +6,19 @@ import pytest
 import torch
 import yaml
 
-from tap2key.augment import Augmentation
-from tap2key.config import choose, complete_config, complete_experiment, merge, schema, selected
-from tap2key.cut import cut_of
-from tap2key.errors import Tap2keyError
-from tap2key.model import build_classifier
-from tap2key.represent import REPRESENTATIONS, Encoding, encode_windows
+from tap2key.config.configuration import (
+    choose,
+    complete_config,
+    complete_experiment,
+    merge,
+    schema,
+    selected,
+)
+from tap2key.core.errors import Tap2keyError
+from tap2key.datasets.crops import cut_of
+from tap2key.datasets.encodings import REPRESENTATIONS, Encoding, encode_windows
+from tap2key.models.wav2vec2 import build_classifier
+from tap2key.training.augmentation import Augmentation
 
 CONFIG = Path(__file__).parents[2] / "config"
 

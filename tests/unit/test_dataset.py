@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import ENCODING, LABELS, dataset, fold, people
 
-from tap2key.dataset import (
+from tap2key.core.errors import Tap2keyError
+from tap2key.datasets.encoded_dataset import (
     Rows,
     check_same_kind,
     features_of,
@@ -17,8 +18,7 @@ from tap2key.dataset import (
     load_fold,
     oversampled,
 )
-from tap2key.errors import Tap2keyError
-from tap2key.represent import Encoding
+from tap2key.datasets.encodings import Encoding
 
 
 @pytest.fixture(scope="module")

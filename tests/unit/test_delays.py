@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from tap2key.delays import around_onset, gcc_phat_delays, level_ratios, pairs
+from tap2key.signal.delays import around_onset, gcc_phat_delays, level_ratios, pairs
 
 RATE = 96_000
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import sounds
 
-from tap2key.audio import SAMPLE_RATE, AudioFile
-from tap2key.detect import find_taps, first_of_each
+from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.signal.detection import find_taps, first_of_each
 
 
 def found(tmp_path, sound, **kind):

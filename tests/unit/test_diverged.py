@@ -23,17 +23,17 @@ from made import (
 from safetensors.torch import load_file, save_file
 from sounds import recording, write_wav
 
-from tap2key import train
 from tap2key.__main__ import main
-from tap2key.checkpoints import last_complete_checkpoint, only_whole_checkpoints
-from tap2key.errors import DivergedError, Tap2keyError
-from tap2key.files import read_json
-from tap2key.finite import check_answers
-from tap2key.model import build_model
-from tap2key.modelfolder import FOREST_FILE
-from tap2key.predictions import Predictions, read_predictions, write_predictions
-from tap2key.predictor import load_predictor
-from tap2key.temperature import fit_temperature
+from tap2key.core.errors import DivergedError, Tap2keyError
+from tap2key.core.files import read_json
+from tap2key.evaluation.predictions import Predictions, read_predictions, write_predictions
+from tap2key.models.finite import check_answers
+from tap2key.models.model_folder import FOREST_FILE
+from tap2key.models.predictor import load_predictor
+from tap2key.models.wav2vec2 import build_model
+from tap2key.training import train
+from tap2key.training.checkpoints import last_complete_checkpoint, only_whole_checkpoints
+from tap2key.training.temperature import fit_temperature
 
 QUICK = {"training": {**SETTINGS["training"], "epochs": 1}}
 # Adam's first step with it leaves weights whose products overflow.

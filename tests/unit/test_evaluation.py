@@ -11,17 +11,17 @@ from made import ENCODING, LABELS, SHAPE, dataset, fold, people, stage
 from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score
 
 from tap2key.__main__ import main
-from tap2key.config import SHIPPED_KEYBOARD
-from tap2key.confusion import confusion_counts, write_confusion
-from tap2key.dataset import Rows, load_dataset_folder
-from tap2key.files import read_json, write_json
-from tap2key.keyboard import load_keyboard
-from tap2key.model import build_extractor, build_model
-from tap2key.modelfolder import write_about
-from tap2key.places import LOCATION, expected_places, location_scores, places_of
-from tap2key.predictor import load_predictor
-from tap2key.represent import Encoding
-from tap2key.scores import calibration_error, scores
+from tap2key.core.files import read_json, write_json
+from tap2key.core.shipped import KEYBOARD
+from tap2key.datasets.encoded_dataset import Rows, load_dataset_folder
+from tap2key.datasets.encodings import Encoding
+from tap2key.evaluation.confusion import confusion_counts, write_confusion
+from tap2key.evaluation.metrics import calibration_error, scores
+from tap2key.models.model_folder import write_about
+from tap2key.models.places import LOCATION, expected_places, location_scores, places_of
+from tap2key.models.predictor import load_predictor
+from tap2key.models.wav2vec2 import build_extractor, build_model
+from tap2key.study.keyboard import load_keyboard
 
 CROP = (0.5, 2)
 
@@ -108,7 +108,7 @@ def test_metrics_are_scikit_learns_on_the_predictions(evaluated):
     indices = [LABELS.index(label) for label in truth]
     assert metrics["calibration_error"] == calibration_error(indices, probabilities)
     touched = np.array([[row["x"], row["y"]] for row in rows])
-    places = places_of(load_keyboard(SHIPPED_KEYBOARD), LABELS)
+    places = places_of(load_keyboard(KEYBOARD), LABELS)
     seen = np.array([[row["expected_right_mm"], row["expected_away_mm"]] for row in rows])
     np.testing.assert_allclose(seen, expected_places(probabilities, places), rtol=1e-6)
     expected = location_scores(np.array(indices), seen, touched, places)

@@ -12,8 +12,8 @@ import pytest
 from made import LABELS, RECORDING, fold, people, stage, taps
 
 from tap2key.__main__ import main
-from tap2key.dataset import load_fold
-from tap2key.taps import load_taps
+from tap2key.datasets.encoded_dataset import load_fold
+from tap2key.segmentation.taps import load_taps
 
 
 @pytest.fixture(scope="module")

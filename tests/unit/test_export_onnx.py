@@ -8,13 +8,13 @@ import torch
 from made import ENCODING, LABELS, SHAPE, fold, people, stage
 
 from tap2key.__main__ import main
-from tap2key.cut import cut_of
-from tap2key.dataset import load_dataset_folder
-from tap2key.files import read_json
-from tap2key.model import build_classifier, build_extractor
-from tap2key.modelfolder import write_about
-from tap2key.predictor import load_predictor
-from tap2key.represent import encode_windows
+from tap2key.core.files import read_json
+from tap2key.datasets.crops import cut_of
+from tap2key.datasets.encoded_dataset import load_dataset_folder
+from tap2key.datasets.encodings import encode_windows
+from tap2key.models.model_folder import write_about
+from tap2key.models.predictor import load_predictor
+from tap2key.models.wav2vec2 import build_classifier, build_extractor
 
 CROP = (0.5, 2)
 

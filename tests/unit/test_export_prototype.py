@@ -9,7 +9,7 @@ from made import RECORDING, stage, taps
 from PIL import Image
 
 from tap2key.__main__ import main
-from tap2key.taps import load_taps
+from tap2key.segmentation.taps import load_taps
 
 NAME = Path(RECORDING).stem
 OTHER = "13.09.00.5_01_27_2023"
@@ -83,7 +83,7 @@ def test_the_same_taps_give_the_same_files(exported, tmp_path):
 
 
 def test_more_than_a_thousand_taps_keep_their_order_by_name(tmp_path):
-    from tap2key.layout import sample_name
+    from tap2key.exchange.prototype_layout import sample_name
 
     names = [sample_name(NAME, number, 1203) for number in range(1204)]
     assert sorted(names) == names

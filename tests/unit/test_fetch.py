@@ -5,7 +5,7 @@ from made import LABELS, SHAPE, dataset, fold, run, training_arguments
 from safetensors.torch import load_file
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from tap2key.files import read_json
+from tap2key.core.files import read_json
 
 NAME = "lab/tiny"
 OLD, NEW = "1" * 40, "2" * 40

@@ -4,15 +4,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tap2key.errors import Tap2keyError
-from tap2key.files import (
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import (
     atomic_file,
     read_json,
     read_tsv,
     write_json,
     write_tsv,
 )
-from tap2key.tables import formatted, write_table
+from tap2key.core.html_tables import formatted, write_table
 
 
 def test_a_file_appears_under_its_name_only_when_the_block_ends(tmp_path):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import sounds
 
-from tap2key.audio import SAMPLE_RATE, AudioFile
-from tap2key.detect import find_taps
-from tap2key.errors import Tap2keyError
+from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.core.errors import Tap2keyError
+from tap2key.signal.detection import find_taps
 
 TIMES = [0.6, 0.9, 1.35, 2.0, 2.2]
 COUNT_AT = 21

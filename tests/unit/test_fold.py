@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from made import dataset, fold, people, stage
 
 from tap2key.__main__ import main
-from tap2key.dataset import load_fold
-from tap2key.files import read_json
-from tap2key.fold import choose_validation
+from tap2key.core.files import read_json
+from tap2key.datasets.encoded_dataset import load_fold
+from tap2key.datasets.fold import choose_validation
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from tap2key.__main__ import STAGES
-from tap2key.errors import Tap2keyError
-from tap2key.files import write_json
-from tap2key.folders import atomic_folder, standing
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import write_json
+from tap2key.core.folders import atomic_folder, standing
 
 STAGE = "fold"
 

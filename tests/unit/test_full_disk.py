@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from made import LABELS, SETTINGS, WORKFLOW, command, fold, people, training_arguments
 
-from tap2key.errors import Tap2keyError
-from tap2key.files import atomic_file
-from tap2key.folders import atomic_folder
-from tap2key.taps import TAPS_NAME, WINDOWS_NAME, WindowWriter, write_taps
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import atomic_file
+from tap2key.core.folders import atomic_folder
+from tap2key.segmentation.taps import TAPS_NAME, WINDOWS_NAME, WindowWriter, write_taps
 
 # A private mount, gone with its process; what is left on the disk is listed after the stage.
 ON_SMALL_DISK = """

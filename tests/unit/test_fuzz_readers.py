@@ -1,7 +1,7 @@
 import pytest
 from benchmark import fuzz_readers
 
-from tap2key.touches import Touches
+from tap2key.study.touches import Touches
 
 
 @pytest.mark.parametrize(("kind", "count"), [("wav", 400), ("csv", 200)])

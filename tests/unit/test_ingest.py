@@ -9,16 +9,16 @@ import sounds
 from made import RECORDING, stage, taps
 
 from tap2key.__main__ import main
-from tap2key.audio import SAMPLE_RATE, AudioFile
-from tap2key.dataset import load_dataset_folder
-from tap2key.files import read_tsv
-from tap2key.keyboard import load_keyboard
-from tap2key.layout import sample_name
-from tap2key.locate import locate
-from tap2key.overview import overview_rows
-from tap2key.reverify import taps_at
-from tap2key.segment import KEYBOARD
-from tap2key.taps import keyboard_labels, load_taps
+from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.core.files import read_tsv
+from tap2key.core.shipped import KEYBOARD
+from tap2key.datasets.encoded_dataset import load_dataset_folder
+from tap2key.exchange.locate import locate
+from tap2key.exchange.prototype_layout import sample_name
+from tap2key.exchange.reverify import taps_at
+from tap2key.reports.overview import overview_rows
+from tap2key.segmentation.taps import keyboard_labels, load_taps
+from tap2key.study.keyboard import load_keyboard
 
 NAME = Path(RECORDING).stem
 LATENCY = -0.16

@@ -3,11 +3,11 @@ import pytest
 import torch
 from made import ENCODING, FRAMES, LABELS, dataset
 
-from tap2key.augment import Augmentation, augment
-from tap2key.cut import Cut, cut_of
-from tap2key.dataset import Rows, load_dataset_folder
-from tap2key.inputs import Inputs, as_batch
-from tap2key.model import build_extractor
+from tap2key.datasets.crops import Cut, cut_of
+from tap2key.datasets.encoded_dataset import Rows, load_dataset_folder
+from tap2key.models.wav2vec2 import build_extractor
+from tap2key.training.augmentation import Augmentation, augment
+from tap2key.training.inputs import Inputs, as_batch
 
 ALL = Augmentation(1.5, 5, 0.05, 0.5, 2.0, 0.5, True, 6.0)
 WHOLE = Cut(0, FRAMES, 8)

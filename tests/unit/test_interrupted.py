@@ -10,8 +10,8 @@ import pytest
 from made import SETTINGS, SHAPE, WORKFLOW, command, fold, people, run, training_arguments
 from safetensors.numpy import load_file
 
-from tap2key.checkpoints import COMPLETE, last_complete_checkpoint
-from tap2key.files import read_tsv
+from tap2key.core.files import read_tsv
+from tap2key.training.checkpoints import COMPLETE, last_complete_checkpoint
 
 EPOCHS = 40
 LONG = {"training": {**SETTINGS["training"], "epochs": EPOCHS, "evaluate_every": 4}}

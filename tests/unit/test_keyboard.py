@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from tap2key.config import SHIPPED_KEYBOARD
-from tap2key.errors import Tap2keyError
-from tap2key.keyboard import OUTSIDE, load_keyboard
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.shipped import KEYBOARD
+from tap2key.study.keyboard import OUTSIDE, load_keyboard
 
 KEYS = [*"abcdefghijklmnopqrstuvwxyz", "|", "_1", "_2", "_3", "_4", "_5", "_6", "none"]
 
 
 @pytest.fixture(scope="module")
 def shipped():
-    return load_keyboard(SHIPPED_KEYBOARD)
+    return load_keyboard(KEYBOARD)
 
 
 def test_the_shipped_keyboard_has_the_34_keys(shipped):

@@ -4,8 +4,8 @@ import sys
 import pytest
 from made import run
 
-from tap2key.errors import Tap2keyError
-from tap2key.launch import Shape, first_host, launch_command, port, srun_command
+from tap2key.core.errors import Tap2keyError
+from tap2key.training.launch import Shape, first_host, launch_command, port, srun_command
 
 LAUNCHER = [sys.executable, "-m", "accelerate.commands.launch", "--quiet"]
 PLAIN = ["--mixed_precision", "no", "--dynamo_backend", "no"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap2key.match import match_in_order
+from tap2key.segmentation.matching import match_in_order
 
 # Milliseconds on a grid, so that sums are exact and ties do occur.
 times = st.lists(st.integers(0, 60), max_size=6).map(lambda v: np.array(sorted(v)) / 16)

@@ -16,10 +16,10 @@ from transformers import (
     pipeline,
 )
 
-from tap2key import model as model_module
-from tap2key.errors import Tap2keyError
-from tap2key.model import FIRST_KERNEL, build_extractor, build_model, inflate
-from tap2key.represent import Encoding, interleave
+from tap2key.core.errors import Tap2keyError
+from tap2key.datasets.encodings import Encoding, interleave
+from tap2key.models import wav2vec2 as model_module
+from tap2key.models.wav2vec2 import FIRST_KERNEL, build_extractor, build_model, inflate
 
 LENGTH = 512
 

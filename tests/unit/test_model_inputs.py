@@ -12,12 +12,12 @@ from made import LABELS, SETTINGS, dataset, fold, people, stage, training_argume
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
 from tap2key.__main__ import main
-from tap2key.dataset import Rows, identities, load_fold
-from tap2key.errors import Tap2keyError
-from tap2key.files import read_json
-from tap2key.model_inputs import cut_for
-from tap2key.predictor import load_predictor
-from tap2key.represent import Encoding
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import read_json
+from tap2key.datasets.encoded_dataset import Rows, identities, load_fold
+from tap2key.datasets.encodings import Encoding
+from tap2key.models.model_inputs import cut_for
+from tap2key.models.predictor import load_predictor
 
 README = Path(__file__).parents[2] / "README.md"
 # Half of a row, which shifts move to and fro in training.

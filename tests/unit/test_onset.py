@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import sounds
 
-from tap2key.onset import AFTER, BEFORE, pick_onset
+from tap2key.signal.onset import AFTER, BEFORE, pick_onset
 
 
 def section(onset, loudness, seed=0):

@@ -14,9 +14,9 @@ from every_stage import CASES, WRITE_NOTHING, make_inputs
 from made import WORKFLOW, command
 
 from tap2key.__main__ import STAGES, main, parse
-from tap2key.files import read_json
-from tap2key.folders import RESULTS_VARIABLE
-from tap2key.simulate.plan import plan_study
+from tap2key.core.files import read_json
+from tap2key.core.folders import RESULTS_VARIABLE
+from tap2key.simulation.plan import plan_study
 
 FOLDERS = [name for name, case in CASES.items() if case.writes_a_folder]
 FILES = [name for name in CASES if name not in FOLDERS]

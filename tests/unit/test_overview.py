@@ -3,13 +3,13 @@ from datetime import datetime
 
 from PIL import Image
 
-from tap2key import overview
-from tap2key.channel_table import CHANNEL_COLUMNS
-from tap2key.files import read_tsv, write_tsv
-from tap2key.manifest import write_passed_over
-from tap2key.segment import RECORDING_COLUMNS
-from tap2key.session_files import PassedOver
-from tap2key.study import Recording, write_manifest
+from tap2key.core.files import read_tsv, write_tsv
+from tap2key.reports import overview
+from tap2key.segmentation.channel_table import CHANNEL_COLUMNS
+from tap2key.segmentation.segment import RECORDING_COLUMNS
+from tap2key.study.manifest import write_passed_over
+from tap2key.study.scan import Recording, write_manifest
+from tap2key.study.session_files import PassedOver
 
 
 def make_recording(root, person, session, name, **audit):

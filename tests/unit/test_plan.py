@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from made import session
 
-from tap2key import options, plan
 from tap2key.__main__ import parse
-from tap2key.config import complete_experiment
-from tap2key.errors import Tap2keyError
-from tap2key.files import read_tsv
-from tap2key.represent import Encoding
-from tap2key.study import read_manifest
+from tap2key.config.configuration import complete_experiment
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import read_tsv
+from tap2key.datasets.encodings import Encoding
+from tap2key.orchestration import options, plan
+from tap2key.study.scan import read_manifest
 
 FOREST = {"kind": "level_forest"}
 

@@ -16,13 +16,13 @@ from scipy.signal import resample_poly
 from test_segment import make_session
 
 from tap2key.__main__ import main
-from tap2key.files import read_json, read_tsv
-from tap2key.keyboard import load_keyboard
-from tap2key.model import build_extractor, build_model
-from tap2key.modelfolder import write_about
-from tap2key.predictor import load_predictor
-from tap2key.represent import encode_windows
-from tap2key.segment import KEYBOARD
+from tap2key.core.files import read_json, read_tsv
+from tap2key.core.shipped import KEYBOARD
+from tap2key.datasets.encodings import encode_windows
+from tap2key.models.model_folder import write_about
+from tap2key.models.predictor import load_predictor
+from tap2key.models.wav2vec2 import build_extractor, build_model
+from tap2key.study.keyboard import load_keyboard
 
 TIMES = [0.6, 0.9, 1.35, 2.0, 2.2]
 

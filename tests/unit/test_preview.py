@@ -9,19 +9,20 @@ from PIL import Image
 from scipy.signal import butter, sosfilt
 
 from tap2key.__main__ import main
-from tap2key.audio import SAMPLE_RATE, AudioFile
-from tap2key.clock import Clock
-from tap2key.errors import Tap2keyError
-from tap2key.files import read_tsv
-from tap2key.keyboard import load_keyboard
-from tap2key.onset import CUTOFF_HZ
-from tap2key.plot_preview import COLOURS, COLUMNS, decibels, level_range, placed
-from tap2key.preview import heading, rows_each
-from tap2key.segment import KEYBOARD, Settings, segment_recording
-from tap2key.study import Recording, recordings_in, write_manifest
-from tap2key.taps import read_taps
-from tap2key.touches import Touches, read_touches
-from tap2key.view import Level, levels, stretches, view_of
+from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import read_tsv
+from tap2key.core.shipped import KEYBOARD
+from tap2key.segmentation.clock import Clock
+from tap2key.segmentation.preview import heading, rows_each
+from tap2key.segmentation.preview_picture import COLOURS, COLUMNS, decibels, level_range, placed
+from tap2key.segmentation.preview_view import Level, levels, stretches, view_of
+from tap2key.segmentation.segment import Settings, segment_recording
+from tap2key.segmentation.taps import read_taps
+from tap2key.signal.onset import CUTOFF_HZ
+from tap2key.study.keyboard import load_keyboard
+from tap2key.study.scan import Recording, recordings_in, write_manifest
+from tap2key.study.touches import Touches, read_touches
 
 LATENCY, DRIFT = -0.16, 80e-6
 COUNT = 60

@@ -11,11 +11,11 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from tap2key.audio import SAMPLE_RATE, SUBTYPES, WINDOW, WINDOW_BEFORE, AudioFile
-from tap2key.clock import estimate_clock
-from tap2key.match import match_in_order
-from tap2key.study import parse_start
-from tap2key.touches import read_touches
+from tap2key.audio.audio_file import SAMPLE_RATE, SUBTYPES, WINDOW, WINDOW_BEFORE, AudioFile
+from tap2key.segmentation.clock import estimate_clock
+from tap2key.segmentation.matching import match_in_order
+from tap2key.study.scan import parse_start
+from tap2key.study.touches import read_touches
 
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31))
 rows = st.tuples(

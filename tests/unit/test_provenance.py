@@ -4,8 +4,8 @@ import shutil
 import pytest
 
 import tap2key
-from tap2key import provenance
-from tap2key.files import read_json
+from tap2key.core import provenance
+from tap2key.core.files import read_json
 
 
 @pytest.fixture
@@ -37,21 +37,21 @@ def edit(path, old, new):
 
 
 def test_the_copy_hashes_like_the_original(package):
-    copied = hash_of("tap2key.encode")
+    copied = hash_of("tap2key.datasets.encode")
     package.rename(package.with_name("elsewhere"))
     provenance.PACKAGE_ROOT = package.with_name("elsewhere")
-    assert hash_of("tap2key.encode") == copied
+    assert hash_of("tap2key.datasets.encode") == copied
 
 
 def test_comments_docstrings_and_layout_do_not_count(package):
-    before = hash_of("tap2key.encode")
+    before = hash_of("tap2key.datasets.encode")
     edit(package / "represent.py", "CHANNELS = 8\n", "CHANNELS = 8  # microphones\n\n\n# more\n")
     edit(package / "represent.py", '"""The mean of the channels', '"""Averages them')
     edit(package / "represent.py", '"""How the channels', '"""A module docstring: how they')
     edit(package / "represent.py", '"""A representation at a', '"""Of a class: at a')
     edit(package / "represent.py", "ONSET_SAMPLE = 2192", "ONSET_SAMPLE = (2_192)")
     edit(package / "encode.py", '"""Encode every labelled tap', '"""Do')
-    assert hash_of("tap2key.encode") == before
+    assert hash_of("tap2key.datasets.encode") == before
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_comments_docstrings_and_layout_do_not_count(package):
     ],
 )
 def test_code_counts_in_the_module_and_in_what_it_imports(package, file, old, new):
-    before = hash_of("tap2key.encode")
+    before = hash_of("tap2key.datasets.encode")
     edit(package / file, old, new)
-    assert hash_of("tap2key.encode") != before
+    assert hash_of("tap2key.datasets.encode") != before
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_data_flows_one_way():
         for path in provenance.PACKAGE_ROOT.rglob("*.py")
         if path.stem not in ("__init__", "__main__")
     ]
-    assert "tap2key.represent" in modules
+    assert "tap2key.datasets.encodings" in modules
     for module in modules:
         imported = {
             name
@@ -179,14 +179,14 @@ def test_provenance_says_what_made_a_folder_from_what(tmp_path):
     source = tmp_path / "input"
     source.write_text("recorded")
     provenance.write_provenance(
-        tmp_path, "evaluate", "tap2key.scores", {"seed": 3}, [source], ["numpy"]
+        tmp_path, "evaluate", "tap2key.evaluation.metrics", {"seed": 3}, [source], ["numpy"]
     )
     import numpy
 
     assert read_json(tmp_path / "provenance.json") == {
         "stage": "evaluate",
         "settings": {"seed": 3},
-        "code": provenance.code_hash("tap2key.scores"),
+        "code": provenance.code_hash("tap2key.evaluation.metrics"),
         "packages": {"numpy": numpy.__version__},
         "inputs": {str(source): provenance.fingerprint(source)},
     }

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, top_k_accuracy_score
 
-from tap2key.scores import calibration_error, label_scores, merged_space, scores, top_accuracy
+from tap2key.evaluation.metrics import (
+    calibration_error,
+    label_scores,
+    merged_space,
+    scores,
+    top_accuracy,
+)
 
 LABELS = ["a", "b", "_1", "_2"]
 

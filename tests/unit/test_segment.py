@@ -12,14 +12,14 @@ import sounds
 import soxr
 
 from tap2key.__main__ import main
-from tap2key.audio import SAMPLE_RATE, WINDOW_BEFORE, AudioFile
-from tap2key.errors import Tap2keyError
-from tap2key.files import read_tsv
-from tap2key.keyboard import load_keyboard
-from tap2key.label import overlapping
-from tap2key.segment import KEYBOARD
-from tap2key.study import recordings_in, write_manifest
-from tap2key.taps import keyboard_labels, load_taps, write_taps
+from tap2key.audio.audio_file import SAMPLE_RATE, WINDOW_BEFORE, AudioFile
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import read_tsv
+from tap2key.core.shipped import KEYBOARD
+from tap2key.segmentation.labels import overlapping
+from tap2key.segmentation.taps import keyboard_labels, load_taps, write_taps
+from tap2key.study.keyboard import load_keyboard
+from tap2key.study.scan import recordings_in, write_manifest
 
 LATENCY = -0.16
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata, wilcoxon
 
-from tap2key.significance import bootstrap_interval, holm, paired_tests
+from tap2key.evaluation.significance import bootstrap_interval, holm, paired_tests
 
 
 def test_an_interval_of_many_participants_is_that_of_the_normal_distribution():

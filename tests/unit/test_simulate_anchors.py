@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from tap2key.__main__ import main
-from tap2key.files import read_tsv
-from tap2key.simulate.anchors import Features, anchors
+from tap2key.core.files import read_tsv
+from tap2key.simulation.anchors import Features, anchors
 
 KEYS = np.array(["a", "b", "c", "|"])
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import tap2key
-from tap2key.errors import Tap2keyError
-from tap2key.simulate.difficulty import SHIPPED, load_difficulty
-from tap2key.simulate.plan import participant_name, plan_study
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.shipped import DIFFICULTY
+from tap2key.simulation.difficulty import load_difficulty
+from tap2key.simulation.plan import participant_name, plan_study
 
 WAV_NAME = re.compile(
     r"(\d{2})\D(\d{2})\D(\d{2})\D(\d{1,6})\D(\d{2})\D(\d{2})\D(\d{4})\.wav$"  # DESIGN 4
@@ -86,7 +87,7 @@ def test_impossible_settings_are_refused_in_one_line(settings):
 
 def test_the_plan_needs_nothing_but_the_standard_library():
     code = (
-        "import sys; import tap2key.simulate.plan; "
+        "import sys; import tap2key.simulation.plan; "
         "sys.exit(bool({'numpy', 'scipy', 'pandas', 'yaml'} & set(sys.modules)))"
     )
     package = Path(tap2key.__file__).parents[1]
@@ -107,7 +108,7 @@ def test_the_plan_needs_nothing_but_the_standard_library():
 )
 def test_a_wrong_difficulty_file_is_refused_in_one_line(tmp_path, replace, by, says):
     path = tmp_path / "difficulty.yaml"
-    path.write_text(SHIPPED.read_text().replace(replace, by))
+    path.write_text(DIFFICULTY.read_text().replace(replace, by))
     with pytest.raises(Tap2keyError, match=says) as error:
         load_difficulty(path)
     assert "\n" not in str(error.value)

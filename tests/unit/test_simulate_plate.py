@@ -5,7 +5,7 @@ import pytest
 from scipy import signal
 from scipy.special import hankel2
 
-from tap2key.simulate.plate import (
+from tap2key.simulation.plate import (
     MATERIALS,
     Plate,
     drive,

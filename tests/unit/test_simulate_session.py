@@ -7,11 +7,11 @@ import pytest
 import soundfile
 
 from tap2key.__main__ import main
-from tap2key.files import read_tsv
-from tap2key.keyboard import load_keyboard
-from tap2key.simulate import sensor
-from tap2key.simulate.chance import Purpose, bounded_normal, stream
-from tap2key.simulate.difficulty import load_difficulty
+from tap2key.core.files import read_tsv
+from tap2key.simulation import sensor
+from tap2key.simulation.chance import Purpose, bounded_normal, stream
+from tap2key.simulation.difficulty import load_difficulty
+from tap2key.study.keyboard import load_keyboard
 
 KEYBOARD = Path(__file__).parents[2] / "config" / "keyboard.csv"
 SMALL = ["--participants", "1", "--sessions", "2", "--recordings", "2", "--taps", "24"]

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from scipy import fft, signal
 
-from tap2key.delays import gcc_phat_delays, pairs
-from tap2key.keyboard import load_keyboard
-from tap2key.simulate import room
-from tap2key.simulate.chance import Purpose, stream
-from tap2key.simulate.difficulty import load_difficulty
-from tap2key.simulate.recording import (
+from tap2key.signal.delays import gcc_phat_delays, pairs
+from tap2key.simulation import room
+from tap2key.simulation.chance import Purpose, stream
+from tap2key.simulation.difficulty import load_difficulty
+from tap2key.simulation.recording import (
     SAMPLE_RATE,
     TapSound,
     draw_setup,
@@ -17,7 +16,8 @@ from tap2key.simulate.recording import (
     on_table_m,
     render_recording,
 )
-from tap2key.simulate.typist import draw_taps, draw_typist, key_order, tap_times
+from tap2key.simulation.typist import draw_taps, draw_typist, key_order, tap_times
+from tap2key.study.keyboard import load_keyboard
 
 KEYBOARD = Path(__file__).parents[2] / "config" / "keyboard.csv"
 

@@ -6,15 +6,15 @@ from safetensors.numpy import load_file
 from scipy.special import log_softmax, softmax
 from scipy.stats import norm
 
-from tap2key.config import SHIPPED_KEYBOARD
-from tap2key.dataset import Rows, load_dataset_folder, load_fold, touched_at
-from tap2key.files import read_json
-from tap2key.keyboard import load_keyboard
-from tap2key.places import expected_places, places_of, seen_from_the_table
-from tap2key.predictor import load_predictor
-from tap2key.soft_labels import soft_labels
-from tap2key.softness import Softness
-from tap2key.temperature import divide_logits, fit_temperature
+from tap2key.core.files import read_json
+from tap2key.core.shipped import KEYBOARD
+from tap2key.datasets.encoded_dataset import Rows, load_dataset_folder, load_fold, touched_at
+from tap2key.models.places import expected_places, places_of, seen_from_the_table
+from tap2key.models.predictor import load_predictor
+from tap2key.models.softness import Softness
+from tap2key.study.keyboard import load_keyboard
+from tap2key.training.soft_labels import soft_labels
+from tap2key.training.temperature import divide_logits, fit_temperature
 
 SOFT = {"training": {**SETTINGS["training"], "epochs": 2, "soft_label_sd_mm": 12}}
 
@@ -39,7 +39,7 @@ def test_shares_are_densities_of_the_touch_about_the_nearest_centres(keyboard):
 
 
 def test_the_own_key_has_the_largest_share_of_every_touch_on_the_keyboard():
-    keyboard = load_keyboard(SHIPPED_KEYBOARD)
+    keyboard = load_keyboard(KEYBOARD)
     # As the sensor reads them, in whole units; the last is as far from h as from j.
     touched = np.random.default_rng(0).integers((300, 600), (3200, 1700), (20_000, 2))
     touched = np.concatenate([touched, [[1610, 1124]]]).astype(float)
@@ -167,7 +167,7 @@ def test_a_published_model_is_as_sure_as_its_validation_bears_out(data, tmp_path
 
 @pytest.mark.parametrize("sd_mm", [0, 9])
 def test_places_are_told_as_before_the_logits_were_divided(sd_mm):
-    keyboard = load_keyboard(SHIPPED_KEYBOARD)
+    keyboard = load_keyboard(KEYBOARD)
     places = places_of(keyboard, keyboard.labels)
     logits = np.random.default_rng(2).normal(0, 2, (50, len(places.labels)))
     # Whether a tap is outside every key is told by how sure that is, not from before.
@@ -180,7 +180,7 @@ def test_places_are_told_as_before_the_logits_were_divided(sd_mm):
 
 def test_who_knows_the_soft_labels_knows_the_place():
     """At the keyboard's edges too, where the mean of the keys' centres is drawn inwards."""
-    keyboard = load_keyboard(SHIPPED_KEYBOARD)
+    keyboard = load_keyboard(KEYBOARD)
     places = places_of(keyboard, keyboard.labels)
     touched = keyboard.centres + np.random.default_rng(3).normal(0, 40, keyboard.centres.shape)
     labels = keyboard.nearest(touched)
@@ -194,7 +194,7 @@ def test_who_knows_the_soft_labels_knows_the_place():
 
 def test_of_two_centres_neither_is_preferred():
     """Which of them a tap was on is not told by how likely its key is."""
-    keyboard = load_keyboard(SHIPPED_KEYBOARD)
+    keyboard = load_keyboard(KEYBOARD)
     places = places_of(keyboard, keyboard.labels)
     enter = places.labels.index("|")
     touched = -10 * places.parts["|"]
@@ -204,7 +204,7 @@ def test_of_two_centres_neither_is_preferred():
 
 
 def test_outside_every_key_no_place_is_told():
-    keyboard = load_keyboard(SHIPPED_KEYBOARD)
+    keyboard = load_keyboard(KEYBOARD)
     places = places_of(keyboard, keyboard.labels)
     sure = np.zeros((2, len(places.labels)))
     sure[0, places.labels.index("none")] = 1

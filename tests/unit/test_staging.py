@@ -6,9 +6,9 @@ from threading import Barrier, BrokenBarrierError
 import pytest
 from made import people
 
-from tap2key.dataset import load_dataset_folder
-from tap2key.errors import Tap2keyError
-from tap2key.staging import staged
+from tap2key.core.errors import Tap2keyError
+from tap2key.datasets.encoded_dataset import load_dataset_folder
+from tap2key.training.staging import staged
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from made import RECORDING, session
 
-from tap2key.config import complete_config
-from tap2key.errors import Tap2keyError
-from tap2key.study import (
+from tap2key.config.configuration import complete_config
+from tap2key.core.errors import Tap2keyError
+from tap2key.study.scan import (
     check_names,
     names_in_folder,
     parse_start,

@@ -6,12 +6,12 @@ import pytest
 from made import RECORDING, session
 
 from tap2key.__main__ import main
-from tap2key.config import complete_config
-from tap2key.errors import Tap2keyError
-from tap2key.files import read_tsv
-from tap2key.manifest import write_passed_over
-from tap2key.session_files import SOUND
-from tap2key.study import scan_study, survey_study
+from tap2key.config.configuration import complete_config
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import read_tsv
+from tap2key.study.manifest import write_passed_over
+from tap2key.study.scan import scan_study, survey_study
+from tap2key.study.session_files import SOUND
 
 LAYOUT = complete_config({"experiments": {"any": {}}})["layout"]
 ROWS = (

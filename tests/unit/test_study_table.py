@@ -6,9 +6,9 @@ from datetime import datetime
 import pytest
 from made import RECORDING, session
 
-from tap2key.config import complete_config
-from tap2key.errors import Tap2keyError
-from tap2key.study import scan_study
+from tap2key.config.configuration import complete_config
+from tap2key.core.errors import Tap2keyError
+from tap2key.study.scan import scan_study
 
 LAYOUT = complete_config({"experiments": {"any": {}}})["layout"]
 WAV = f"Tony/one/01.acoustic/{RECORDING}"

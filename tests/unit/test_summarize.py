@@ -10,14 +10,14 @@ from made import LABELS, fold, people
 from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 
 from tap2key.__main__ import main
-from tap2key.compare import comparable_scores, experiment_row
-from tap2key.config import SHIPPED_KEYBOARD
-from tap2key.dataset import load_fold
-from tap2key.files import read_json, read_tsv, write_json
-from tap2key.keyboard import load_keyboard
-from tap2key.places import expected_places, places_of
-from tap2key.predictions import Predictions, write_predictions
-from tap2key.significance import bootstrap_interval
+from tap2key.core.files import read_json, read_tsv, write_json
+from tap2key.core.shipped import KEYBOARD
+from tap2key.datasets.encoded_dataset import load_fold
+from tap2key.evaluation.predictions import Predictions, write_predictions
+from tap2key.evaluation.significance import bootstrap_interval
+from tap2key.models.places import expected_places, places_of
+from tap2key.reports.compare import comparable_scores, experiment_row
+from tap2key.study.keyboard import load_keyboard
 
 # Truth and prediction of each participant: 3 of 4, 2 of 4 and 4 of 4 are right.
 RUNS = {
@@ -46,7 +46,7 @@ def evaluation(
     if probabilities is None:
         probabilities = np.eye(len(labels))[[index[g] for g in guessed]]
     probabilities = np.array(probabilities)
-    places = places_of(load_keyboard(SHIPPED_KEYBOARD), labels)
+    places = places_of(load_keyboard(KEYBOARD), labels)
     write_predictions(
         folder / "predictions.parquet",
         Predictions(

@@ -2,10 +2,16 @@ import numpy as np
 import pytest
 from timings import Timings, timings
 
-from tap2key.clock import Clock
-from tap2key.clock_pieces import Piece
-from tap2key.label import clock_warnings, paired
-from tap2key.timing import find_clock, gaps, pieces_cell, pieces_of_cell, steps
+from tap2key.segmentation.clock import Clock
+from tap2key.segmentation.clock_pieces import Piece
+from tap2key.segmentation.labels import clock_warnings, paired
+from tap2key.segmentation.recording_clock import (
+    find_clock,
+    gaps,
+    pieces_cell,
+    pieces_of_cell,
+    steps,
+)
 
 SEEDS = range(6)
 

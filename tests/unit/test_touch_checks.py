@@ -3,11 +3,11 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from tap2key.errors import Tap2keyError
-from tap2key.keyboard import load_keyboard
-from tap2key.segment import KEYBOARD
-from tap2key.touch_checks import check_touches
-from tap2key.touches import Touches
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.shipped import KEYBOARD
+from tap2key.study.keyboard import load_keyboard
+from tap2key.study.touch_checks import check_touches
+from tap2key.study.touches import Touches
 
 
 def touched(seed=0, count=60, step_us=1):

@@ -6,8 +6,8 @@ import sounds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap2key.errors import Tap2keyError
-from tap2key.touches import read_touches
+from tap2key.core.errors import Tap2keyError
+from tap2key.study.touches import read_touches
 
 LINES = sounds.touch_lines(np.array([0.5, 1.25, 2.0]), np.array([[2700, 894], [1, 2], [3, 4]]))
 

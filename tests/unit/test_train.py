@@ -27,11 +27,11 @@ from safetensors.numpy import load_file
 from sklearn.metrics import f1_score
 from transformers import EvalPrediction, Trainer
 
-from tap2key import train
 from tap2key.__main__ import main
-from tap2key.checkpoints import last_complete_checkpoint, mark_complete
-from tap2key.errors import Tap2keyError
-from tap2key.files import read_json, read_tsv
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import read_json, read_tsv
+from tap2key.training import train
+from tap2key.training.checkpoints import last_complete_checkpoint, mark_complete
 
 # Randomness that a resumed run has to find again.
 AUGMENTED = {"augmentation": {"gain_db": 1, "shift_ms": 0.1, "fir": 0.1, "polarity": True}}
@@ -425,7 +425,7 @@ def test_the_warm_up_is_a_share_of_all_steps(tmp_path, warmup, accumulation, ste
 
 
 def read_default_training():
-    from tap2key.config import complete_experiment
+    from tap2key.config.configuration import complete_experiment
 
     return complete_experiment({}, "test")["training"]
 

@@ -1,7 +1,14 @@
 import pytest
 from editing import Edits, edits
 
-from tap2key.transcript import NamedTap, intervals, label_track, text_grid, transcript, typed
+from tap2key.reading.transcript import (
+    NamedTap,
+    intervals,
+    label_track,
+    text_grid,
+    transcript,
+    typed,
+)
 
 
 def taps(keys, confidence=0.9):

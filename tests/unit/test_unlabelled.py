@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from tap2key.errors import Tap2keyError
-from tap2key.unlabelled import unlabelled_recordings
+from tap2key.core.errors import Tap2keyError
+from tap2key.reading.unlabelled import unlabelled_recordings
 
 
 def put(folder, *names):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from made import SETTINGS, fold, people, run, taps, training_arguments
 
-from tap2key.files import read_json
+from tap2key.core.files import read_json
 
 QUICK = {"training": {**SETTINGS["training"], "epochs": 1}}
 

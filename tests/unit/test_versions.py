@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tap2key import provenance
 from tap2key.__main__ import STAGES
+from tap2key.core import provenance
 
 ROOT = Path(__file__).parents[2]
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))

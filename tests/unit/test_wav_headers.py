@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import sounds
 
-from tap2key.audio import SAMPLE_RATE, AudioFile
-from tap2key.errors import Tap2keyError
+from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.core.errors import Tap2keyError
 
 FRAMES = 20_000
 SOUND = np.random.default_rng(1).integers(-9000, 9000, (FRAMES, 8)).astype("<i2")

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from tap2key.delays import gcc_phat_delays
-from tap2key.represent import Encoding, encode_windows
-from tap2key.whiten import FLOOR, whitened
+from tap2key.datasets.encodings import Encoding, encode_windows
+from tap2key.signal.delays import gcc_phat_delays
+from tap2key.signal.whitening import FLOOR, whitened
 
 RATE = 48_000
 

@@ -3,12 +3,12 @@ import pytest
 from made import SHAPE, session
 from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification
 
-from tap2key.config import complete_config
-from tap2key.cut import Cut
-from tap2key.plan import plan_of
-from tap2key.represent import Encoding, encode_windows
-from tap2key.sources import find_recordings
-from tap2key.workload import Workload, length_of, network_of
+from tap2key.config.configuration import complete_config
+from tap2key.datasets.crops import Cut
+from tap2key.datasets.encodings import Encoding, encode_windows
+from tap2key.orchestration.plan import plan_of
+from tap2key.orchestration.sources import find_recordings
+from tap2key.orchestration.workload import Workload, length_of, network_of
 
 CUT = Cut(0, 288, 8)
 

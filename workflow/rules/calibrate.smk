@@ -29,7 +29,7 @@ rule calibrate:
     params:
         folder=subpath(output[0], parent=True),
         taps_per_key=PLAN.config["calibrate"],
-        code=code_hash("tap2key.calibrate"),
+        code=code_hash("tap2key.evaluation.calibrate"),
     shell:
         "python -m tap2key calibrate --model {input.model:q} --fold {input.fold:q}"
         " --training {input.training:q} --dataset {input.datasets:q} --keyboard {input.keyboard:q}"
@@ -71,7 +71,7 @@ rule calibration_curve:
     params:
         folder=subpath(output.picture, parent=True),
         calibrations=lambda w: PLAN.each_run("calibration", w.experiment),
-        code=code_hash("tap2key.calibration_curve"),
+        code=code_hash("tap2key.reports.calibration_curve"),
     shell:
         "python -m tap2key calibration-curve --experiment {wildcards.experiment}"
         " --calibrations {params.calibrations:q} --output {params.folder:q} > {log:q} 2>&1"

@@ -12,9 +12,10 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from tap2key import folders, leftovers, options, plan
-from tap2key.errors import Tap2keyError
-from tap2key.provenance import code_hash
+from tap2key.core import folders
+from tap2key.orchestration import leftovers, options, plan
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.provenance import code_hash
 
 # A large study's graph is millions of objects that live as long as the run, and Python's collector
 # would walk them again and again while it is built: a good part of a dry run's time. See `onstart`.

@@ -23,7 +23,7 @@ rule encode:
     params:
         taps=lambda w: PLAN.taps_of(w.participant),
         options=lambda w: options.encoding_options(PLAN.encodings[w.encoding]),
-        code=code_hash("tap2key.encode"),
+        code=code_hash("tap2key.datasets.encode"),
     shell:
         "python -m tap2key encode --taps {params.taps:q} --output {output:q} {params.options:q}"
         " > {log:q} 2>&1"
@@ -46,7 +46,7 @@ rule fold:
         runtime=minutes(15),
     params:
         options=lambda w: PLAN.fold_options(w.experiment, w.fold),
-        code=code_hash("tap2key.fold"),
+        code=code_hash("tap2key.datasets.fold"),
     shell:
         "python -m tap2key fold {params.options:q} --datasets {input:q} --seed {wildcards.seed}"
         " --output {output:q} > {log:q} 2>&1"

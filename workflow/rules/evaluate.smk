@@ -69,7 +69,7 @@ rule evaluate:
         runtime=minutes(30),
     params:
         folder=subpath(output.metrics, parent=True),
-        code=code_hash("tap2key.evaluation"),
+        code=code_hash("tap2key.evaluation.evaluate"),
     shell:
         "python -m tap2key evaluate --model {input.model:q} --dataset {input.datasets:q}"
         " --fold {input.fold:q} --keyboard {input.keyboard:q} --output {params.folder:q}"
@@ -144,7 +144,7 @@ rule summarize:
     params:
         folder=subpath(output.participants, parent=True),
         evaluations=lambda w: PLAN.each_run("evaluations", w.experiment),
-        code=code_hash("tap2key.summarize"),
+        code=code_hash("tap2key.reports.summarize"),
     shell:
         "python -m tap2key summarize --experiment {wildcards.experiment}"
         " --evaluations {params.evaluations:q} --folds {input.folds:q}"
@@ -175,7 +175,7 @@ rule choose:
         mem_mb=megabytes(1000),
         runtime=minutes(10),
     params:
-        code=code_hash("tap2key.choose"),
+        code=code_hash("tap2key.evaluation.choose"),
     shell:
         "python -m tap2key choose --models {input:q} --output {output.table:q} > {log:q} 2>&1"
 
@@ -225,7 +225,7 @@ rule compare:
     params:
         summaries=[f"{RESULTS}/summary/{name}" for name in EXPERIMENTS],
         benchmarks=PLAN.training_benchmarks,
-        code=code_hash("tap2key.compare"),
+        code=code_hash("tap2key.reports.compare"),
     shell:
         "python -m tap2key compare --summaries {params.summaries:q}"
         " --benchmarks {params.benchmarks:q} --output {output.table:q} > {log:q} 2>&1"

@@ -24,7 +24,7 @@ rule predict:
         recordings=PLAN.config["predict"]["recordings"] or [],
         others=PLAN.other_recordings,
         mark_below=PLAN.config["predict"]["mark_below"],
-        code=code_hash("tap2key.predict"),
+        code=code_hash("tap2key.reading.predict"),
     shell:
         "python -m tap2key predict --model {input.models:q} --recordings {params.recordings:q}"
         " --keyboard {input.keyboard:q} --mark-below {params.mark_below} --output {output:q}"

@@ -33,7 +33,7 @@ rule preview:
     params:
         taps=subpath(input.taps, parent=True),
         options=options.segment_options(PLAN.config["segment"]),
-        code=code_hash("tap2key.preview"),
+        code=code_hash("tap2key.segmentation.preview"),
     shell:
         "python -m tap2key preview --manifest {input.manifest:q}"
         " --participant {wildcards.participant:q} --session {wildcards.session:q}"

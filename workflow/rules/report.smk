@@ -68,7 +68,7 @@ rule overview:
         folder=subpath(output.study, parent=True),
         results=subpath(input.manifest, parent=True),
         people=PLAN.participants,
-        code=code_hash("tap2key.overview"),
+        code=code_hash("tap2key.reports.overview"),
     shell:
         "python -m tap2key overview --manifest {input.manifest:q} --participants {params.people:q}"
         " --taps {params.results:q}/taps --passed-over {input.passed_over:q}"
@@ -100,7 +100,7 @@ rule curves:
         mem_mb=megabytes(1000),
         runtime=minutes(10),
     params:
-        code=code_hash("tap2key.curves"),
+        code=code_hash("tap2key.reports.curves"),
     shell:
         "python -m tap2key curves --experiment {wildcards.experiment} --models {input:q}"
         " --output {output.picture:q} > {log:q} 2>&1"
@@ -156,7 +156,7 @@ rule record:
         benchmarks=f"{RESULTS}/benchmarks",
         config=json.dumps(PLAN.config),
         snakemake=snakemake_itself.__version__,
-        code=code_hash("tap2key.record"),
+        code=code_hash("tap2key.reports.record"),
     # One argument of a program may have 128 KiB, which a hundred experiments exceed.
     shell:
         "printf %s {params.config:q} |"

@@ -26,7 +26,7 @@ rule segment:
         folder=subpath(output.taps, parent=True),
         options=options.segment_options(PLAN.config["segment"]),
         told=told_of_session,
-        code=code_hash("tap2key.segment"),
+        code=code_hash("tap2key.segmentation.segment"),
     shell:
         "python -m tap2key segment --manifest {input.manifest:q} --keyboard {input.keyboard:q}"
         " --participant {wildcards.participant:q} --session {wildcards.session:q}"

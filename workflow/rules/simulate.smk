@@ -25,6 +25,6 @@ for planned in PLAN.simulated:
             runtime=minutes(20),
         params:
             options=PLAN.simulate_options(planned),
-            code=code_hash("tap2key.simulate.stage"),
+            code=code_hash("tap2key.simulation.simulate"),
         shell:
             "python -m tap2key simulate {params.options:q} --workers {threads} > {log:q} 2>&1"

@@ -18,7 +18,7 @@ rule pretrained:
     params:
         checkpoint=lambda w, output: PLAN.fetched[str(output)][0],
         revision=lambda w, output: PLAN.fetched[str(output)][1],
-        code=code_hash("tap2key.fetch"),
+        code=code_hash("tap2key.models.fetch"),
     shell:
         "python -m tap2key fetch --checkpoint {params.checkpoint:q}"
         " --revision {params.revision:q} --output {output:q}"
@@ -52,7 +52,7 @@ rule train:
         launch=options.launch_options(PLAN.config["launch"]),
         settings=lambda w: json.dumps(PLAN.model_settings(w.experiment)),
         checkpoints=f"{RESULTS}/checkpoints",
-        code=code_hash("tap2key.train"),
+        code=code_hash("tap2key.training.train"),
     # A shell between would die of the signal that asks the training processes for a checkpoint.
     shell:
         "export HF_HUB_OFFLINE=1; exec"
@@ -83,7 +83,7 @@ rule baseline:
         runtime=minutes(60),
     params:
         settings=lambda w: json.dumps(PLAN.model_settings(w.experiment)),
-        code=code_hash("tap2key.baseline"),
+        code=code_hash("tap2key.training.baseline"),
     shell:
         "python -m tap2key baseline --fold {input.fold:q} --datasets {input.datasets:q}"
         " --settings {params.settings:q} --seed {wildcards.seed} --threads {threads}"

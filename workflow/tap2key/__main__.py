@@ -6,36 +6,39 @@ import os
 import sys
 import traceback
 
-from tap2key.errors import Tap2keyError
+from tap2key.core.errors import Tap2keyError
 
 # Set to anything but 0, errors that are one line come with their traceback and their causes.
 TRACEBACK_VARIABLE = "TAP2KEY_TRACEBACK"
 # Only the chosen stage is imported: loading torch would be most of a short job's time.
 STAGES = {
-    "simulate": ("tap2key.simulate.stage", "make a study with known truth"),
-    "segment": ("tap2key.segment", "find taps in a session's recordings and label them"),
-    "ingest": ("tap2key.ingest", "take over the labels and wavs of older scripts"),
-    "preview": ("tap2key.preview", "draw taps and touches of a session's recordings"),
-    "encode": ("tap2key.encode", "turn a participant's windows into a dataset"),
-    "fold": ("tap2key.fold", "assign rows to training, validation and test"),
-    "fetch": ("tap2key.fetch", "fetch a pretrained checkpoint from the model hub"),
-    "launch": ("tap2key.launch", "start the training stage through accelerate"),
-    "train": ("tap2key.train", "fine-tune a Wav2Vec2 classifier on one fold"),
-    "baseline": ("tap2key.baseline", "fit a classical baseline on one fold"),
-    "evaluate": ("tap2key.evaluation", "score a model on a labelled dataset"),
-    "export": ("tap2key.export", "write taps, a fold or a model for use elsewhere"),
-    "calibrate": ("tap2key.calibrate", "score a model given a few labelled taps of the tested"),
-    "summarize": ("tap2key.summarize", "collect an experiment's participants in one table"),
-    "calibration-curve": ("tap2key.calibration_curve", "draw an experiment's calibrated scores"),
-    "choose": ("tap2key.choose", "name the best experiment by validation scores alone"),
-    "compare": ("tap2key.compare", "put the summaries of several experiments side by side"),
-    "curves": ("tap2key.curves", "draw the learning curves of an experiment's models"),
-    "predict": ("tap2key.predict", "name the taps of recordings without a touch sensor"),
-    "overview": ("tap2key.overview", "tabulate what the study holds and what was left out"),
-    "record": ("tap2key.record", "tabulate time and memory, configuration and versions"),
-    "cost": ("tap2key.cost", "estimate jobs, hours and disk of a run before it runs"),
-    "config": ("tap2key.configdocs", "print what every key of the configuration means"),
-    "anchors": ("tap2key.simulate.anchors", "print how difficult a simulated study is"),
+    "simulate": ("tap2key.simulation.simulate", "make a study with known truth"),
+    "segment": ("tap2key.segmentation.segment", "find a session's taps and label them"),
+    "ingest": ("tap2key.exchange.ingest", "take over the labels and wavs of older scripts"),
+    "preview": ("tap2key.segmentation.preview", "draw taps and touches of a session's recordings"),
+    "encode": ("tap2key.datasets.encode", "turn a participant's windows into a dataset"),
+    "fold": ("tap2key.datasets.fold", "assign rows to training, validation and test"),
+    "fetch": ("tap2key.models.fetch", "fetch a pretrained checkpoint from the model hub"),
+    "launch": ("tap2key.training.launch", "start the training stage through accelerate"),
+    "train": ("tap2key.training.train", "fine-tune a Wav2Vec2 classifier on one fold"),
+    "baseline": ("tap2key.training.baseline", "fit a classical baseline on one fold"),
+    "evaluate": ("tap2key.evaluation.evaluate", "score a model on a labelled dataset"),
+    "export": ("tap2key.exchange.export", "write taps, a fold or a model for use elsewhere"),
+    "calibrate": ("tap2key.evaluation.calibrate", "score a model given a few labelled taps"),
+    "summarize": ("tap2key.reports.summarize", "collect an experiment's participants in one table"),
+    "calibration-curve": (
+        "tap2key.reports.calibration_curve",
+        "draw what a few labelled taps bring",
+    ),
+    "choose": ("tap2key.evaluation.choose", "name the best experiment by validation scores alone"),
+    "compare": ("tap2key.reports.compare", "put the summaries of several experiments side by side"),
+    "curves": ("tap2key.reports.curves", "draw the learning curves of an experiment's models"),
+    "predict": ("tap2key.reading.predict", "name the taps of recordings without a touch sensor"),
+    "overview": ("tap2key.reports.overview", "tabulate what the study holds and what was left out"),
+    "record": ("tap2key.reports.record", "tabulate time and memory, configuration and versions"),
+    "cost": ("tap2key.orchestration.cost", "estimate jobs, hours and disk of a run before it runs"),
+    "config": ("tap2key.config.documentation", "print what every key of the configuration means"),
+    "anchors": ("tap2key.simulation.anchors", "print how difficult a simulated study is"),
 }
 
 

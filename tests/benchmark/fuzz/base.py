@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 
-from tap2key.files import read_tsv
-from tap2key.keyboard import load_keyboard
-from tap2key.segment import KEYBOARD
-from tap2key.simulate.difficulty import SHIPPED, load_difficulty
-from tap2key.simulate.plan import checked_settings, plan_study
-from tap2key.simulate.session import make_session
-from tap2key.study import parse_start
+from tap2key.core.files import read_tsv
+from tap2key.core.shipped import DIFFICULTY, KEYBOARD
+from tap2key.simulation.difficulty import load_difficulty
+from tap2key.simulation.plan import checked_settings, plan_study
+from tap2key.simulation.session import make_session
+from tap2key.study.keyboard import load_keyboard
+from tap2key.study.scan import parse_start
 
 # Of this seed segmentation gets every label right, so a wrong label is always the mutation's.
 SEED = 1
@@ -71,7 +71,7 @@ def digest_of(path: Path) -> str:
 
 def make_base(folder: Path) -> Base:
     """Simulate the study below `folder`, and its truth beside it."""
-    keyboard, difficulty = load_keyboard(KEYBOARD), load_difficulty(SHIPPED)
+    keyboard, difficulty = load_keyboard(KEYBOARD), load_difficulty(DIFFICULTY)
     for number, (person, sessions) in enumerate(PEOPLE.items()):
         for turn, (taps, recordings) in enumerate(sessions):
             settings = checked_settings(

@@ -14,13 +14,14 @@ from pathlib import Path
 import pyarrow.parquet
 from benchmark.fuzz.mutant import Mutant
 
-from tap2key.config import read_config
-from tap2key.errors import Tap2keyError
-from tap2key.keyboard import load_keyboard
-from tap2key.plan import make_plan
-from tap2key.segment import KEYBOARD, Settings, segment_session
-from tap2key.study import Recording
-from tap2key.taps import TAPS_NAME
+from tap2key.config.configuration import read_config
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.shipped import KEYBOARD
+from tap2key.orchestration.plan import make_plan
+from tap2key.segmentation.segment import Settings, segment_session
+from tap2key.segmentation.taps import TAPS_NAME
+from tap2key.study.keyboard import load_keyboard
+from tap2key.study.scan import Recording
 
 # What segmentation writes that is not text.
 BINARY = (".npy", ".parquet")

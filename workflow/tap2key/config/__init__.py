@@ -1,0 +1,1 @@
+"""The configuration: its schema, defaults, validation and documentation."""

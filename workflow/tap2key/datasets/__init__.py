@@ -1,0 +1,1 @@
+"""Taps → encoded datasets, and the folds that are selected from them."""

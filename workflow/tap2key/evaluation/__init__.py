@@ -1,0 +1,1 @@
+"""Models → scores: predictions, metrics, significance, adaptation, the choice on validation."""

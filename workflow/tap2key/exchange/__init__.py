@@ -1,0 +1,1 @@
+"""From and to other programs: older scripts' folders, datasets, ONNX."""

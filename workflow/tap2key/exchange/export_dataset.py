@@ -1,0 +1,157 @@
+"""Folds as datasets that stand alone, with the windows in them or with where they are."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import read_json
+from tap2key.core.folders import atomic_folder
+from tap2key.core.provenance import fingerprint, write_provenance
+from tap2key.datasets.encoded_dataset import (
+    FOLD_FILE,
+    IDENTITY,
+    listed_parts,
+    listed_sides,
+    load_dataset_folder,
+    load_fold,
+    unrepeated,
+)
+from tap2key.models.model_inputs import cut_for
+from tap2key.segmentation.taps import TAPS_NAME, WINDOWS_NAME, keyboard_labels, load_taps
+
+PACKAGES = ("datasets", "numpy", "pyarrow")
+
+
+def export_arrays(
+    fold: Path,
+    datasets: Sequence[Path],
+    test: Sequence[Path] | None,
+    output: Path,
+    once: bool = False,
+    model: Path | None = None,
+    allow_other_version: bool = False,
+) -> None:
+    """Write a fold as a `DatasetDict` that `datasets.load_from_disk` reads wherever it is moved.
+
+    Its splits are `train` (oversampled, as the model saw it), `validation` and `test`; its columns
+    are those of the participants' datasets. What the inputs are, whom the fold holds out and which
+    datasets it was made from is in `provenance.json`.
+
+    Args:
+        fold: the fold's folder.
+        datasets: the training people's datasets.
+        test: the held-out people's datasets; without them there is no `test`, unless the fold tests
+            on rows of `datasets`.
+        output: the folder to write.
+        once: write each training tap once.
+        model: cut the rows as this saved model takes them, for use with stock Transformers.
+        allow_other_version: take a model that another version of its library made.
+
+    Raises:
+        Tap2keyError: see `load_fold` and `cut_for`.
+    """
+    parts = load_fold(fold, datasets, test)
+    if once:
+        parts["train"] = parts["train"].select(unrepeated(parts["train"]))
+    if model is not None:
+        for side, rows in parts.items():
+            parts[side] = cut_for(model, rows, allow_other_version)
+    first = load_dataset_folder(datasets[0])
+    about = read_json(fold / FOLD_FILE)
+    settings = {
+        "encoding": asdict(first.encoding),
+        "labels": list(first.labels),
+        "held_out": about["held_out"],
+        "trained_on": about["fingerprints"],
+        "oversampled": about["oversampled"] and not once,
+        "cut_for": None if model is None else fingerprint(model, whole=True),
+    }
+    with atomic_folder(output, "export") as temporary:
+        parts.save_to_disk(str(temporary))
+        # By content only: the datasets' paths would mean nothing where this is taken.
+        write_provenance(temporary, "export", __name__, settings, [], PACKAGES)
+    _say(output, parts)
+
+
+def export_paths(folders: Sequence[Path], fold: Path | None, output: Path, once: bool) -> None:
+    """Write where each labelled window is, and its label, without audio.
+
+    A row's window is `numpy.load(row["windows"], mmap_mode="r")[row["row"]]`: [8, 8192] float32 at
+    96 kHz. `windows` is an absolute path.
+
+    Args:
+        folders: taps folders.
+        fold: splits the taps into a `DatasetDict` of `train` (oversampled, as the model saw it),
+            `validation` and, where taps of the tested people are given, `test`; None makes one
+            `Dataset` of all labelled taps.
+        output: the folder to write.
+        once: write each training tap once.
+
+    Raises:
+        Tap2keyError: taps of the fold are missing or have no label, or keyboards differ.
+    """
+    table, labels = _located(folders)
+    features = Features(
+        {
+            "windows": Value("string"),
+            "row": Value("int64"),
+            "label": ClassLabel(names=list(labels)),
+            **{name: Value("int32" if name == "tap" else "string") for name in IDENTITY},
+            "pairing": Value("string"),
+        }
+    )
+    whole = Dataset(table.cast(features.arrow_schema)).cast(features)
+    result: Dataset | DatasetDict = whole
+    if fold is not None:
+        result = _split(whole, fold, once)
+    with atomic_folder(output, "export") as temporary:
+        result.save_to_disk(str(temporary))
+        taps = [folder / TAPS_NAME for folder in folders]
+        write_provenance(temporary, "export", __name__, {}, taps, PACKAGES)
+    _say(output, result if fold is not None else {"all": whole})
+
+
+def _located(folders: Sequence[Path]) -> tuple[pa.Table, tuple[str, ...]]:
+    """The labelled taps of all folders, with where their windows are."""
+    tables, labels = [], None
+    for folder in folders:
+        table, _ = load_taps(folder)
+        if labels not in (None, keyboard_labels(table)):
+            raise Tap2keyError(
+                f"{folder}: made with another keyboard than {folders[0]}; segment both anew"
+            )
+        labels = keyboard_labels(table)
+        path = str((folder / WINDOWS_NAME).resolve())
+        located = table.select([*IDENTITY, "label", "pairing"])
+        located = located.append_column("windows", pa.array([path] * len(table), pa.string()))
+        located = located.append_column("row", pa.array(np.arange(len(table))))
+        tables.append(located.filter(pc.is_valid(located["label"])))
+    whole = pa.concat_tables(tables).replace_schema_metadata(None)
+    if not len(whole):
+        raise Tap2keyError(f"{', '.join(map(str, folders))}: no labelled tap in any of them")
+    numbers = pc.index_in(whole["label"], pa.array(labels)).cast(pa.int64())
+    whole = whole.set_column(whole.column_names.index("label"), "label", numbers)
+    return whole.select(["windows", "row", "label", *IDENTITY, "pairing"]), labels
+
+
+def _split(whole: Dataset, fold: Path, once: bool) -> DatasetDict:
+    about = read_json(fold / FOLD_FILE)
+    parts = listed_parts(whole, fold, listed_sides(about))
+    if once:
+        parts["train"] = parts["train"].select(unrepeated(parts["train"]))
+    held_out = np.flatnonzero(np.isin(whole["participant"], about["held_out"]))
+    if len(held_out):
+        parts["test"] = whole.select(held_out)
+    return DatasetDict(parts)
+
+
+def _say(output: Path, parts: DatasetDict | dict[str, Dataset]) -> None:
+    counts = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
+    print(f"{output}: {counts} rows", file=sys.stderr)

@@ -1,0 +1,123 @@
+"""Check labels that were paired by order against the recording and the touches."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tap2key.audio.audio_file import SAMPLE_RATE, WINDOW, WINDOW_BEFORE, AudioFile
+from tap2key.core.errors import Tap2keyError
+from tap2key.exchange.locate import locate
+from tap2key.exchange.prototype_layout import Given
+from tap2key.segmentation.segment import Settings, segment_recording
+from tap2key.segmentation.taps import VERIFIED
+from tap2key.signal.detection import BOUNCE_S
+from tap2key.study.keyboard import Keyboard
+from tap2key.study.scan import Recording
+from tap2key.study.touches import Touches
+
+# Older scripts cut around the loudest swing, which may follow the onset by as much as a bounce
+# does, but does not come before it.
+LATEST_S, EARLIEST_S = BOUNCE_S, 0.001
+
+
+@dataclass
+class Ingested:
+    """One recording's taps: rows of `taps.parquet` but for whose they are, their windows
+    [n, 8, 8192], its row of the audit, and what became of each given wav.
+    """
+
+    rows: list[dict]
+    windows: np.ndarray
+    audit: dict
+    listed: list[dict]
+
+
+def listed(
+    given: Given, i: int, label: str | None, pairing: str | None, result: str, reason: str = ""
+) -> dict[str, object]:
+    """What became of the i-th given wav."""
+    return {
+        "recording": given.recording,
+        "file": given.files[i].name,
+        "given_label": given.labels[i],
+        "label": label,
+        "pairing": pairing,
+        "result": result,
+        "reason": reason,
+    }
+
+
+def reverified(
+    given: Given,
+    windows: np.ndarray,
+    recording: Recording,
+    touches: Touches | Tap2keyError,
+    keyboard: Keyboard,
+) -> Ingested:
+    """The given taps with the labels of the touches that made them.
+
+    Each window is looked for in the recording. Where it was cut, the segment stage's own tap tells
+    its time and its touch. Windows are cut anew, around that tap's onset, as all others are.
+
+    Args:
+        given: labels and wavs.
+        windows: [n, 8, 8192] float32.
+        recording: where they were cut.
+        touches: of its session, or why they could not be read.
+        keyboard: names the key of a touch.
+
+    Raises:
+        Tap2keyError: the recording cannot be used, so nothing can be verified.
+    """
+    segmented = segment_recording(recording, touches, keyboard, Settings(strict=True))
+    audio = AudioFile(recording.path)
+    onsets = np.array(segmented.onsets, dtype=np.int64)
+    starts = locate(audio, windows)
+    chosen = taps_at(starts + WINDOW_BEFORE, onsets)
+    kept: dict[int, int] = {}
+    verdicts = []
+    for i, tap in enumerate(chosen):
+        label = None if tap < 0 else segmented.rows[tap]["label"]
+        reason = ""
+        if starts[i] < 0:
+            reason = "its window is not in the recording"
+        elif tap < 0:
+            reason = "no tap begins where its window was cut"
+        elif tap in kept:
+            reason = f"the same tap as {given.files[kept[tap]].name}"
+        elif label is None:
+            reason = "no touch near its tap"
+        if reason:
+            verdicts.append(listed(given, i, None, None, "dropped", reason))
+            continue
+        kept[int(tap)] = i
+        right = label == given.labels[i]
+        reason = "" if right else f"the touch of its time is on {label}"
+        result = "kept" if right else "corrected"
+        verdicts.append(listed(given, i, label, VERIFIED, result, reason))
+    order = sorted(kept)
+    numbers = given.numbers
+    rows = [{**segmented.rows[t], "tap": numbers[kept[t]], "pairing": VERIFIED} for t in order]
+    cut = [section.T for section in audio.sections(onsets[order] - WINDOW_BEFORE, WINDOW)]
+    audit = {
+        **segmented.audit,
+        "unmatched_touches": segmented.audit["touches"] - len(rows),
+    }
+    return Ingested(rows, np.array(cut).reshape(-1, *windows.shape[1:]), audit, verdicts)
+
+
+def taps_at(swings: np.ndarray, onsets: np.ndarray) -> np.ndarray:
+    """Which tap's loudest swing is where: the last one that begins shortly before.
+
+    Args:
+        swings: [n] samples in the recording.
+        onsets: [taps] ascending.
+
+    Returns:
+        [n] indices of taps, −1 for none.
+    """
+    last = np.searchsorted(onsets, swings + EARLIEST_S * SAMPLE_RATE, side="right") - 1
+    if not len(onsets):
+        return last
+    near = swings - onsets[np.maximum(last, 0)] <= LATEST_S * SAMPLE_RATE
+    return np.where((last >= 0) & near, last, -1)

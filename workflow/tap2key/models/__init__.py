@@ -1,0 +1,1 @@
+"""Networks and forests: how they are built, saved, loaded, and asked."""

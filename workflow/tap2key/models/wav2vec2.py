@@ -1,0 +1,214 @@
+"""The classifier that is trained: Wav2Vec2 from a shape or a checkpoint, or a plain network."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
+
+from tap2key.core.errors import Tap2keyError
+from tap2key.datasets.crops import Cut
+from tap2key.models.convolutional import ConvolutionalClassifier, ConvolutionalConfig
+from tap2key.models.finite import check_weights
+from tap2key.models.hub import revision_of
+
+Classifier = Wav2Vec2ForSequenceClassification | ConvolutionalClassifier
+FIRST_KERNEL = "wav2vec2.feature_extractor.conv_layers.0.conv.weight"
+# Enough to tell the channels apart from the first step on, too little to undo the pretraining.
+ASYMMETRY = 0.3
+NAMED_BY_KEYBOARD = ("num_labels", "id2label", "label2id")
+# What transformers and torch raise of a shape that cannot be. Other errors are bugs and no one
+# line: neither of them says that of a shape by a TypeError or an AttributeError.
+SHAPE_ERRORS = (StrictDataclassError, ValueError, RuntimeError, ArithmeticError, LookupError)
+# And of a checkpoint that cannot be read.
+CHECKPOINT_ERRORS = (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError, EOFError)
+
+
+def build_classifier(settings: Mapping[str, Any], labels: Sequence[str], cut: Cut) -> Classifier:
+    """The classifier of an experiment: `settings` are all of its settings, `cut` makes its inputs.
+
+    Raises:
+        Tap2keyError: see `build_model`.
+    """
+    if settings["kind"] == "convolutional":
+        names = {"id2label": dict(enumerate(labels))}
+        model = ConvolutionalClassifier(ConvolutionalConfig(channels=cut.period, **names))
+        model.accepts_loss_kwargs = False
+        return model
+    chosen = settings["model"]
+    return build_model(
+        chosen["checkpoint"],
+        chosen["shape"],
+        labels,
+        cut.length,
+        cut.period if chosen["aligned_stem"] else None,
+        chosen["freeze"],
+        chosen["revision"],
+    )
+
+
+def build_model(
+    checkpoint: str | None,
+    shape: Mapping[str, Any],
+    labels: Sequence[str],
+    input_length: int,
+    aligned_channels: int | None = None,
+    freeze: Sequence[str] = (),
+    revision: str | None = None,
+) -> Wav2Vec2ForSequenceClassification:
+    """A classifier with one output per label.
+
+    Args:
+        checkpoint: a model hub's name or a folder; None starts from scratch.
+        shape: settings of `Wav2Vec2Config`: all of them, or changes to the checkpoint's.
+        labels: names of the classes, in order.
+        aligned_channels: widen a checkpoint's first convolution to whole frames of so many
+            interleaved channels; None leaves it.
+        freeze: beginnings of the names of parameters that are not trained.
+        revision: commit, tag or branch of a checkpoint on the model hub; see `revision_of`.
+        input_length: values of one input, to refuse a model that makes no frame of them.
+
+    Raises:
+        Tap2keyError: an unknown setting, a checkpoint that cannot be read or has other labels, or
+            inputs too short for the model's strides.
+        DivergedError: the checkpoint's weights are not finite numbers.
+    """
+    _check_settings(shape)
+    names = {
+        "num_labels": len(labels),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: index for index, label in enumerate(labels)},
+    }
+    if checkpoint is None:
+        model = _from_shape(shape, names)
+    else:
+        model = _from_checkpoint(checkpoint, shape, labels, names, aligned_channels, revision)
+    frames = int(model._get_feat_extract_output_lengths(input_length))
+    if frames < 1:
+        raise Tap2keyError(
+            f"model: inputs of {input_length} values give no frame; keep more of the window "
+            "(crop_ms, max_duration_s) or lower the last strides in model.shape.conv_stride"
+        )
+    _freeze(model, freeze)
+    # Its forward takes **kwargs, which Trainer would read as scaling its own loss.
+    model.accepts_loss_kwargs = False
+    return model
+
+
+def build_extractor(sample_rate: int) -> Wav2Vec2FeatureExtractor:
+    """A feature extractor that gives each input zero mean and unit variance over all channels."""
+    return Wav2Vec2FeatureExtractor(
+        feature_size=1,
+        sampling_rate=sample_rate,
+        padding_value=0.0,
+        do_normalize=True,
+        return_attention_mask=False,
+    )
+
+
+def _from_shape(
+    shape: Mapping[str, Any], names: Mapping[str, Any]
+) -> Wav2Vec2ForSequenceClassification:
+    try:
+        return Wav2Vec2ForSequenceClassification(Wav2Vec2Config(**shape, **names))
+    except SHAPE_ERRORS as error:
+        raise Tap2keyError(f"model.shape: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _check_settings(shape: Mapping[str, Any]) -> None:
+    known = set(Wav2Vec2Config().to_dict())
+    for key in shape:
+        if key in NAMED_BY_KEYBOARD:
+            raise Tap2keyError(f"model.shape: {key!r} comes from the keyboard; leave it out")
+        if key == "dtype":
+            raise Tap2keyError("model.shape: 'dtype' comes from training.precision; leave it out")
+        if key not in known:
+            raise Tap2keyError(f"model.shape: Wav2Vec2Config has no setting {key!r}; see its docs")
+
+
+def inflate(kernel: torch.Tensor, channels: int, asymmetry: float) -> torch.Tensor:
+    """Widen a one-channel kernel to interleaved channels: [out, 1, k] → [out, 1, channels·k].
+
+    With stride channels·s on interleaved data it is a convolution of `channels` channels with
+    kernel k and stride s. Equal parts make it the channels' mean, which is blind to delays between
+    them, so each part is scaled by a random 1 ± `asymmetry`.
+    """
+    parts = kernel.repeat(1, channels, 1) / channels
+    parts = parts * (1 + asymmetry * torch.randn(len(kernel), channels, 1))
+    return parts.permute(0, 2, 1).reshape(len(kernel), 1, -1)
+
+
+def _aligned(
+    narrow: Wav2Vec2ForSequenceClassification, channels: int
+) -> Wav2Vec2ForSequenceClassification:
+    """A model with its first convolution inflated; the other weights as they are."""
+    config = copy.deepcopy(narrow.config)
+    first, *others = config.conv_kernel
+    config.conv_kernel = [channels * first, *others]
+    first, *others = config.conv_stride
+    config.conv_stride = [channels * first, *others]
+    model = Wav2Vec2ForSequenceClassification(config)
+    weights = narrow.state_dict()
+    weights[FIRST_KERNEL] = inflate(weights[FIRST_KERNEL], channels, ASYMMETRY)
+    model.load_state_dict(weights)
+    return model
+
+
+def _freeze(model: torch.nn.Module, beginnings: Sequence[str]) -> None:
+    """Leave the parameters out of training whose names begin so."""
+    for beginning in beginnings:
+        found = [p for name, p in model.named_parameters() if name.startswith(beginning)]
+        if not found:
+            parts = sorted({name.rsplit(".", 1)[0] for name, _ in model.named_parameters()})
+            raise Tap2keyError(
+                f"model.freeze: no parameter begins with {beginning!r}; there are "
+                f"{', '.join(parts[:8])} …"
+            )
+        for parameter in found:
+            parameter.requires_grad = False
+
+
+def _from_checkpoint(
+    checkpoint: str,
+    shape: Mapping[str, Any],
+    labels: Sequence[str],
+    names: Mapping[str, Any],
+    aligned_channels: int | None,
+    revision: str | None,
+) -> Wav2Vec2ForSequenceClassification:
+    # A compute node without a network would try for a minute, in every job.
+    here = {"local_files_only": True, "revision": revision_of(checkpoint, revision)}
+    try:
+        found = Wav2Vec2Config.from_pretrained(checkpoint, **here)
+        classifies = "Wav2Vec2ForSequenceClassification" in (found.architectures or [])
+        if classifies and list(found.id2label.values()) != list(labels):
+            raise Tap2keyError(
+                f"model.checkpoint {checkpoint}: was trained on other labels "
+                f"({len(found.id2label)} of them); start from a checkpoint with these "
+                f"{len(labels)} or without a classifier"
+            )
+        model = Wav2Vec2ForSequenceClassification.from_pretrained(
+            checkpoint, **names, **shape, **here
+        )
+    except CHECKPOINT_ERRORS as error:
+        advice = (
+            "it is not a readable model folder"
+            if Path(checkpoint).is_dir()
+            else "fetch it where there is a network (python -m tap2key fetch), or give a folder"
+        )
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise Tap2keyError(f"model.checkpoint {checkpoint}: {reason}; {advice}") from error
+    except SHAPE_ERRORS as error:
+        where = "model.shape" if shape else f"model.checkpoint {checkpoint}"
+        raise Tap2keyError(f"{where}: {_one_line(error)}") from error
+    check_weights(model, f"model.checkpoint {checkpoint}")
+    return model if aligned_channels is None else _aligned(model, aligned_channels)

@@ -1,0 +1,1 @@
+"""New recordings → what was typed."""

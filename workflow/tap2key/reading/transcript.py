@@ -1,0 +1,112 @@
+"""Named taps as text: a readable transcript, an Audacity label track, a Praat TextGrid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tap2key.study.keyboard import OUTSIDE
+
+ENTER = "|"
+SPACE_PART = "_"
+ENTER_MARK = "↵"
+# Taps in fast typing are 60 ms apart at least; an interval ends there or where the next one starts.
+LONGEST_INTERVAL_S = 0.06
+
+
+@dataclass(frozen=True)
+class NamedTap:
+    """One tap: its onset in seconds from the recording's first sample, its key, and how sure."""
+
+    time_s: float
+    key: str
+    confidence: float
+
+
+def character(key: str) -> str:
+    """What a key types: a part of the space bar a space, Enter a new line, `none` nothing."""
+    if key == OUTSIDE:
+        return ""
+    if key == ENTER:
+        return "\n"
+    if key.startswith(SPACE_PART) and len(key) > 1:
+        return " "
+    return key
+
+
+def typed(taps: Sequence[NamedTap]) -> str:
+    """What the taps type, without marks."""
+    return "".join(character(tap.key) for tap in taps)
+
+
+def transcript(taps: Sequence[NamedTap], mark_below: float) -> str:
+    """What the taps type; a character whose confidence is below `mark_below` stands in brackets."""
+    parts = []
+    for tap in taps:
+        text = character(tap.key)
+        if text and tap.confidence < mark_below:
+            text = f"[{ENTER_MARK}]\n" if text == "\n" else f"[{text}]"
+        parts.append(text)
+    return "".join(parts)
+
+
+def intervals(taps: Sequence[NamedTap], duration_s: float) -> list[tuple[float, float]]:
+    """Start and end of each tap in seconds: they follow each other without overlap."""
+    starts = [tap.time_s for tap in taps]
+    ends = [*starts, duration_s][1:]
+    return [
+        (start, min(end, start + LONGEST_INTERVAL_S, duration_s))
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def label_track(taps: Sequence[NamedTap], duration_s: float) -> str:
+    """A label track as Audacity imports it: start, end and label, parted by tabs, one a line.
+
+    https://manual.audacityteam.org/man/importing_and_exporting_labels.html
+    """
+    return "".join(
+        f"{start:.6f}\t{end:.6f}\t{tap.key} {tap.confidence:.2f}\n"
+        for tap, (start, end) in zip(taps, intervals(taps, duration_s), strict=True)
+    )
+
+
+def text_grid(taps: Sequence[NamedTap], duration_s: float) -> str:
+    """A Praat TextGrid in its long text format, with the tier `keys` of intervals.
+
+    https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html
+    """
+    parts: list[tuple[float, float, str]] = []
+    at = 0.0
+    for tap, (start, end) in zip(taps, intervals(taps, duration_s), strict=True):
+        if end <= start:
+            continue
+        if start > at:
+            parts.append((at, start, ""))
+        parts.append((start, end, tap.key))
+        at = end
+    if at < duration_s:
+        parts.append((at, duration_s, ""))
+    lines = [
+        'File type = "ooTextFile"',
+        'Object class = "TextGrid"',
+        "",
+        "xmin = 0",
+        f"xmax = {duration_s:.6f}",
+        "tiers? <exists>",
+        "size = 1",
+        "item []:",
+        "    item [1]:",
+        '        class = "IntervalTier"',
+        '        name = "keys"',
+        "        xmin = 0",
+        f"        xmax = {duration_s:.6f}",
+        f"        intervals: size = {len(parts)}",
+    ]
+    for number, (start, end, key) in enumerate(parts, start=1):
+        quoted = key.replace('"', '""')
+        lines += [
+            f"        intervals [{number}]:",
+            f"            xmin = {start:.6f}",
+            f"            xmax = {end:.6f}",
+            f'            text = "{quoted}"',
+        ]
+    return "\n".join(lines) + "\n"

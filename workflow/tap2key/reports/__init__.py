@@ -1,0 +1,1 @@
+"""Scores → what people look at: tables, pictures, comparisons, the record of a run."""

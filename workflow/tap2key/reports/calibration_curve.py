@@ -1,0 +1,111 @@
+"""Stage `calibration-curve`: an experiment's scores by labelled taps per key."""
+
+import argparse
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from tap2key.core.files import read_tsv
+from tap2key.core.folders import atomic_folder
+from tap2key.core.html_tables import formatted, write_table
+from tap2key.core.outputs import check_output_folder
+from tap2key.core.provenance import write_provenance
+from tap2key.evaluation.calibrate import CALIBRATION_FILE
+from tap2key.evaluation.significance import bootstrap_interval
+from tap2key.reports.plot_curves import draw_calibration
+
+SCORES = ("accuracy", "macro_f1")
+COLUMNS = (
+    *("participant", "taps_per_key", "given", "tested", "accuracy", "accuracy_sd_over_draws"),
+    *("macro_f1", "accuracy_low", "accuracy_high", "macro_f1_low", "macro_f1_high"),
+)
+NOTE = (
+    "Labelled taps are drawn at random from each session of the tested participant, and the model "
+    "is calibrated for that session with them; it is scored on other taps of the session, the same "
+    "ones for every number. 0 is the model as it is. Given and tested: taps, over all sessions. "
+    "A key with too few taps in a session gives all but one. "
+    "Low and high: 95 % interval of the mean over participants, by bootstrap."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the stage's command line."""
+    parser.add_argument("--experiment", required=True, help="its name, for titles")
+    parser.add_argument(
+        "--calibrations", type=Path, nargs="+", required=True, help="folders of calibrate"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder for the results")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write curve.{tsv,html,png,pdf}."""
+    check_output_folder(args, "calibration-curve", shared=True)
+    drawn = [
+        row
+        for folder in args.calibrations
+        for row in read_tsv(folder / CALIBRATION_FILE, required=("taps_per_key", *SCORES))
+    ]
+    people = by_participant(drawn)
+    means = mean_rows(people)
+    counts = [row["taps_per_key"] for row in means]
+    with atomic_folder(args.output, "calibration-curve") as temporary:
+        write_table(
+            temporary / "curve",
+            [formatted(row) for row in [*people, *means]],
+            COLUMNS,
+            f"{args.experiment}: accuracy after calibration",
+            NOTE,
+        )
+        draw_calibration(
+            temporary / "curve",
+            counts,
+            {
+                person: [row["accuracy"] for row in people if row["participant"] == person]
+                for person in sorted({row["participant"] for row in people})
+            },
+            *([row[name] for row in means] for name in ("accuracy", "accuracy_low")),
+            [row["accuracy_high"] for row in means],
+            f"{args.experiment}: calibrated with a few taps of the session",
+        )
+        write_provenance(
+            temporary,
+            "calibration-curve",
+            __name__,
+            {"experiment": args.experiment},
+            [folder / CALIBRATION_FILE for folder in args.calibrations],
+            ("numpy", "matplotlib"),
+        )
+    print(f"{args.output}: {len(args.calibrations)} models", file=sys.stderr)
+
+
+def by_participant(drawn: list[dict[str, str]]) -> list[dict]:
+    """Means over seeds and draws, by participant and labelled taps per key."""
+    groups: dict[tuple[str, int], list[dict[str, str]]] = defaultdict(list)
+    for row in drawn:
+        groups[row["participant"], int(row["taps_per_key"])].append(row)
+    rows = []
+    for (person, count), group in sorted(groups.items()):
+        row: dict = {"participant": person, "taps_per_key": count}
+        for name in ("given", "tested"):
+            row[name] = round(float(np.mean([int(r[name]) for r in group])))
+        row |= {name: float(np.mean([float(r[name]) for r in group])) for name in SCORES}
+        row["accuracy_sd_over_draws"] = float(np.std([float(r["accuracy"]) for r in group]))
+        rows.append(row)
+    return rows
+
+
+def mean_rows(people: list[dict]) -> list[dict]:
+    """Means over participants with their intervals, by labelled taps per key."""
+    rows = []
+    for count in sorted({row["taps_per_key"] for row in people}):
+        own = [row for row in people if row["taps_per_key"] == count]
+        row: dict = {"participant": "mean", "taps_per_key": count}
+        row |= {name: sum(r[name] for r in own) for name in ("given", "tested")}
+        for name in SCORES:
+            values = [r[name] for r in own]
+            row[name] = float(np.mean(values))
+            row[f"{name}_low"], row[f"{name}_high"] = bootstrap_interval(values)
+        rows.append(row)
+    return rows

@@ -1,0 +1,197 @@
+"""Label matched taps with the keys of their touches, and count what a reader of the audit asks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tap2key.audio.audio_file import SAMPLE_RATE, WINDOW, WINDOW_AFTER
+from tap2key.segmentation.clock_pieces import Piece
+from tap2key.segmentation.matching import match_pieces
+from tap2key.segmentation.recording_clock import gaps, pieces_cell, steps
+from tap2key.segmentation.taps import BY_ORDER, BY_TIME
+from tap2key.signal.detection import Taps
+from tap2key.study.keyboard import Keyboard
+from tap2key.study.scan import Recording
+from tap2key.study.touches import Touches
+
+# Distances to the nearest and to the next key that differ by less: within 2 mm of the boundary.
+NEAR_BOUNDARY_MM = 4.0
+# A tap or two beside a step, or at an end, are not worth a word.
+FEWEST_TO_MENTION = 4
+LEAST_LABELLED = 0.5
+
+
+def paired(
+    pieces: Sequence[Piece],
+    tap_s: np.ndarray,
+    touch_s: np.ndarray,
+    run: np.ndarray,
+    duration_s: float,
+    selectivity_s: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pair a recording's taps with the session's touches.
+
+    Args:
+        pieces: where its clock is known.
+        tap_s: [taps] ascending onsets in seconds from the first sample.
+        touch_s: [touches] ascending, in seconds after the start in the recording's name.
+        run: [touches] which part of the logs each is from.
+        duration_s: the recording's length.
+        selectivity_s: the greatest distance of a pair.
+
+    Returns:
+        [taps] index of each tap's touch, −1 for none; [taps] when its touch was expected, NaN
+        where the clock is not known; [touches] which came while the recording ran.
+    """
+    matched, expected_s = np.full(len(tap_s), -1), np.full(len(tap_s), np.nan)
+    held = [np.flatnonzero(piece.holds(tap_s)) for piece in pieces]
+    for piece, taps in zip(pieces, held, strict=True):
+        expected_s[taps] = piece.clock.expected_touch_s(tap_s[taps])
+    reaches = [piece.clock.reach_s(selectivity_s) for piece in pieces]
+    heard = _heard(pieces, reaches, touch_s, duration_s)
+    usable = np.flatnonzero(heard)
+    found = match_pieces([expected_s[t] for t in held], touch_s[usable], reaches, run[usable])
+    for taps, touches in zip(held, found, strict=True):
+        matched[taps] = np.where(touches >= 0, np.append(usable, -1)[touches], -1)
+    return matched, expected_s, heard
+
+
+def _heard(
+    pieces: Sequence[Piece], reaches: Sequence[float], touch_s: np.ndarray, duration_s: float
+) -> np.ndarray:
+    heard = np.zeros(len(touch_s), dtype=bool)
+    for piece, reach in zip(pieces, reaches, strict=True):
+        first, last = piece.clock.expected_touch_s(np.array([piece.start_s, piece.end_s]))
+        # The touch of a tap at a recording's end came after it ended; elsewhere it may be late.
+        first -= reach * (piece.start_s > 0)
+        last += reach * (piece.end_s < duration_s)
+        heard |= (touch_s >= first) & (touch_s <= last)
+    return heard
+
+
+def clock_warnings(
+    pieces: Sequence[Piece], tap_s: np.ndarray, matched: np.ndarray, duration_s: float
+) -> list[str]:
+    """What is odd about a recording's clock, in words.
+
+    Args:
+        pieces: where it is known.
+        tap_s: [taps] ascending onsets in seconds from the first sample.
+        matched: [taps] index of each tap's touch, −1 for none.
+        duration_s: the recording's length.
+    """
+    found = [
+        f"the clock steps near {at:.2f} s: touches come {by:+.3f} s later"
+        for at, by in steps(pieces)
+    ]
+    found += [
+        f"{count} taps between {start:.2f} and {end:.2f} s have no label: touches stop or do not "
+        "fit there"
+        for start, end, count in gaps(pieces, tap_s, duration_s)
+        if count >= FEWEST_TO_MENTION
+    ]
+    labelled = int((matched >= 0).sum())
+    if labelled < LEAST_LABELLED * len(tap_s):
+        found.append(f"only {labelled} of {len(tap_s)} taps have a touch")
+    return found
+
+
+def labelled_rows(
+    recording: Recording,
+    taps: Taps,
+    touches: Touches,
+    matched: np.ndarray,
+    touch_s: np.ndarray,
+    expected_s: np.ndarray,
+    keyboard: Keyboard,
+) -> list[dict]:
+    """One row of `taps.parquet` per tap, in time order, but for the tap's number.
+
+    Args:
+        recording: where the taps were found.
+        taps: what was found, n of them.
+        touches: all of the session.
+        matched: [n] index of each tap's touch, −1 for none.
+        touch_s: each touch's time in seconds after the start in the recording's name.
+        expected_s: [n] when each tap's touch was expected, likewise.
+        keyboard: names the key of a touch.
+    """
+    keys = keyboard.nearest(touches.xy[matched])
+    margins = keyboard.boundary_margin_mm(touches.xy[matched])
+    rows = []
+    for i, (touch, overlaps) in enumerate(zip(matched, overlapping(taps.onset), strict=True)):
+        row = {
+            "participant": recording.participant,
+            "session": recording.session,
+            "recording": recording.recording,
+            "time_s": float(taps.onset[i] / SAMPLE_RATE),
+            "label": None,
+            "overlaps": bool(overlaps),
+            "peak": float(taps.peak[i]),
+            "pairing": BY_TIME,
+            "threshold": float(taps.threshold[i]),
+        }
+        if touch >= 0:
+            row |= {
+                "label": keyboard.labels[keys[i]],
+                "x": float(touches.xy[touch, 0]),
+                "y": float(touches.xy[touch, 1]),
+                "touch_time": touches.times[touch].item(),
+                "match_ms": float(1000 * (touch_s[touch] - expected_s[i])),
+                "key_margin_mm": float(margins[i]),
+            }
+        rows.append(row)
+    return rows
+
+
+def overlapping(onsets: np.ndarray) -> np.ndarray:
+    """Which windows hold a part of another tap, a tap being as long as a window after its onset.
+
+    Args:
+        onsets: [n] ascending, in samples.
+    """
+    gaps = np.diff(onsets)
+    overlaps = np.zeros(len(onsets), dtype=bool)
+    overlaps[:-1] |= gaps < WINDOW_AFTER
+    overlaps[1:] |= gaps < WINDOW
+    return overlaps
+
+
+def audit_numbers(rows: list[dict], touches: int, matched: int, pieces: Sequence[Piece]) -> dict:
+    """What a skeptical reader wants to know of a recording, as cells of `recordings.tsv`.
+
+    Args:
+        rows: the recording's rows of `taps.parquet`.
+        touches: how many touches fell into the recording.
+        matched: how many of them have a tap, in `rows` or not.
+        pieces: where its clock is known; latency and drift are the first one's.
+    """
+    labelled = [row for row in rows if row["label"] is not None]
+    residuals = np.abs([row["match_ms"] for row in labelled])
+    near = [row["key_margin_mm"] < NEAR_BOUNDARY_MM for row in labelled]
+    clock = pieces[0].clock
+    numbers = {
+        "clock_pieces": pieces_cell(pieces) if len(pieces) > 1 else None,
+        "latency_s": round(clock.latency_s, 6),
+        "drift_ppm": round(1e6 * clock.drift, 2),
+        "taps": len(rows),
+        "touches": touches,
+        "matched": len(labelled),
+        "unmatched_taps": len(rows) - len(labelled),
+        "unmatched_touches": touches - matched,
+        "unverified": sum(row["pairing"] == BY_ORDER for row in labelled),
+        "overlapping_taps": sum(row["overlaps"] for row in rows),
+    }
+    if clock.latency_sd_s is not None:
+        numbers |= {
+            "latency_sd_ms": round(1000 * clock.latency_sd_s, 3),
+            "jitter_ms": round(1000 * clock.jitter_s, 3),
+            "clock_lead": round(min(clock.lead, 1e9), 1),
+        }
+    if labelled:
+        numbers |= {
+            "residual_median_ms": round(float(np.median(residuals)), 3),
+            "residual_p95_ms": round(float(np.quantile(residuals, 0.95)), 3),
+            "boundary_share": round(sum(near) / len(near), 4),
+        }
+    return numbers

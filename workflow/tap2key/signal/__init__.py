@@ -1,0 +1,1 @@
+"""Arrays of sound in, numbers out: filters, taps, onsets, delays, the state of channels."""

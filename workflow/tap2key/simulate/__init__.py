@@ -1,1 +1,0 @@
-"""Studies with known truth. No other stage may read the truth written here."""

@@ -1,0 +1,1 @@
+"""A study as it lies on disk: sessions, recordings, touches, keyboard, manifest."""

@@ -1,0 +1,239 @@
+"""The study: which recordings there are, whose they are and when they started."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from tap2key.audio.chunks import RECORDING_ENDINGS
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.names import composed
+from tap2key.study.duplicates import check_duplicates
+from tap2key.study.manifest import Recording, read_manifest, write_manifest
+from tap2key.study.naming import check_alike, check_names, names_in_folder
+from tap2key.study.session_files import (
+    ACOUSTIC,
+    NEONODE,
+    TABLE_NAME,
+    PassedOver,
+    files_of_session,
+    find_sessions,
+)
+from tap2key.study.study_table import Said, place, read_study_table
+
+__all__ = [
+    "ACOUSTIC",
+    "NEONODE",
+    "TABLE_NAME",
+    "Found",
+    "Recording",
+    "check_names",
+    "check_recordings",
+    "in_order",
+    "names_in_folder",
+    "parse_start",
+    "read_manifest",
+    "recordings_in",
+    "scan_study",
+    "select_participants",
+    "survey_session",
+    "survey_study",
+    "write_manifest",
+]
+
+START = re.compile(
+    r"(\d{2})\D(\d{2})\D(\d{2})\D(\d{1,6})\D(\d{2})\D(\d{2})\D(\d{4})"
+    rf"(?:{'|'.join(map(re.escape, RECORDING_ENDINGS))})$",
+    re.I | re.A,
+)
+
+
+def parse_start(name: str) -> datetime:
+    """The start time in a recording's file name: hour, minute, second, fraction, month, day, year.
+
+    The fraction's digits are left-aligned: `.5` is half a second.
+
+    Raises:
+        Tap2keyError: the name holds no such time, or an impossible one.
+    """
+    found = START.search(name)
+    try:
+        if found is None:
+            raise ValueError
+        hour, minute, second, fraction, month, day, year = found.groups()
+        return datetime(
+            *(int(part) for part in (year, month, day, hour, minute, second)),
+            int(fraction.ljust(6, "0")),
+        )
+    except ValueError:
+        raise Tap2keyError(
+            f"{name}: no start time in the file name; name it like 13.05.22.123_01_27_2023.wav "
+            "(hour first, year last) or give its start in study.tsv"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a study or a session was found to hold, and what of it is not used."""
+
+    recordings: list[Recording]
+    passed_over: list[PassedOver]
+
+
+def recordings_in(
+    folder: Path, participant: str | None = None, session: str | None = None
+) -> list[Recording]:
+    """The recordings of one session folder, by start time.
+
+    Args:
+        folder: holds `01.acoustic/` and `02.neonode/`.
+        participant: whose it is; default: the folder's parent's name.
+        session: its name; default: the folder's name.
+
+    Raises:
+        Tap2keyError: one of the two folders or all files in it are missing, a name has no start, or
+            two recordings have one name.
+    """
+    return survey_session(folder, participant, session).recordings
+
+
+def survey_session(
+    folder: Path, participant: str | None = None, session: str | None = None
+) -> Found:
+    """The recordings as `recordings_in` gives them, and what else looks like one."""
+    folder = Path(folder)
+    own = folder.absolute()
+    found = _session(folder, participant or own.parent.name, session or own.name, {})
+    check_alike(found.recordings)
+    return found
+
+
+def _session(folder: Path, participant: str, session: str, said: Mapping[str, Said]) -> Found:
+    files = files_of_session(folder)
+    if not files.recordings:
+        first, *others = RECORDING_ENDINGS
+        raise Tap2keyError(
+            f"{folder / ACOUSTIC}: no {first} file (nor {' or '.join(others)}) in it"
+            f"{_instead(files.passed_over)}"
+        )
+    if not files.touch_files:
+        raise Tap2keyError(
+            f"{folder / NEONODE}: no *nnode.csv file in it{_instead(files.passed_over)}"
+        )
+    found, passed_over = [], list(files.passed_over)
+    for path in files.recordings:
+        own = said.get(place(path))
+        if own is not None and not own.use:
+            passed_over.append(_unwanted(path, own))
+            continue
+        found.append(
+            Recording(
+                participant=composed((own and own.participant) or participant),
+                session=composed((own and own.session) or session),
+                recording=composed(path.stem),
+                path=path,
+                start=(own and own.start) or parse_start(path.name),
+                latency_s=own and own.latency_s,
+                touch_files=files.touch_files,
+            )
+        )
+    recordings = sorted(found, key=lambda r: (r.start, r.recording))
+    names = (composed(participant), composed(session))
+    return Found(recordings, [passed.of(*names) for passed in passed_over])
+
+
+def _instead(passed_over: Iterable[PassedOver]) -> str:
+    first = next((p for p in passed_over if p.alarming), None)
+    return "" if first is None else f" ({first.path.name} {first.reason})"
+
+
+def _unwanted(path: Path, said: Said) -> PassedOver:
+    return PassedOver(path, f"use = no ({said.where})", alarming=False)
+
+
+def scan_study(study: Path, layout: str, table: Path | None = None) -> list[Recording]:
+    """Every recording of a study, as `survey_study` finds it."""
+    return survey_study(study, layout, table).recordings
+
+
+def survey_study(study: Path, layout: str, table: Path | None = None) -> Found:
+    """Find every recording of a study, and what looks like one but is not used.
+
+    Args:
+        study: the root folder.
+        layout: a regular expression with the groups `participant` and `session`, matched against
+            each session folder's path relative to the study, with `/` between folders.
+        table: a `study.tsv` whose cells override what was found; default: the one in the study,
+            if there is one. Each row names a recording or a session folder in `path`.
+
+    Raises:
+        Tap2keyError: an unreadable study or table, an unmatched or incomplete session, a name that
+            cannot be used, two sessions that collide, or the same sound twice.
+    """
+    study = Path(study)
+    if not study.is_dir():
+        raise Tap2keyError(
+            f"study folder {study} not found; set study in the config or --config study=FOLDER"
+        )
+    folders, passed_over = find_sessions(study)
+    said = read_study_table(table, study, folders)
+    recordings: list[Recording] = []
+    for folder in folders:
+        own = said.get(place(folder))
+        if own is not None and not own.use:
+            passed_over.append(_unwanted(folder, own))
+            continue
+        names = {"participant": own and own.participant, "session": own and own.session}
+        if not all(names.values()):
+            read = names_in_folder(layout, folder.relative_to(study).as_posix())
+            names = {key: value or read[key] for key, value in names.items()}
+        found = _session(folder, **names, said=said)
+        passed_over += found.passed_over
+        if own is not None and own.latency_s is not None:
+            found = Found(
+                [
+                    replace(r, latency_s=own.latency_s) if r.latency_s is None else r
+                    for r in found.recordings
+                ],
+                found.passed_over,
+            )
+        recordings += found.recordings
+    if not recordings:
+        raise Tap2keyError(
+            f"{study}: no session in it (a folder with {ACOUSTIC} and {NEONODE}); "
+            "set study in the config or --config study=FOLDER"
+        )
+    check_recordings(recordings)
+    return Found(sorted(recordings, key=in_order), passed_over)
+
+
+def check_recordings(recordings: Sequence[Recording]) -> None:
+    """Refuse names that cannot be used, and the same person or sound under two names."""
+    check_names(recordings)
+    check_duplicates(recordings)
+
+
+def in_order(recording: Recording) -> tuple:
+    """What recordings are sorted by."""
+    return recording.participant, recording.session, recording.start, recording.recording
+
+
+def select_participants(
+    recordings: Sequence[Recording], wanted: Sequence[str] | None
+) -> list[Recording]:
+    """Only the wanted participants' recordings; None means all.
+
+    Raises:
+        Tap2keyError: a wanted participant is not in the study.
+    """
+    if wanted is None:
+        return list(recordings)
+    known = {r.participant for r in recordings}
+    for name in wanted:
+        if name not in known:
+            raise Tap2keyError(
+                f"select_participants: {name!r} is not in the study; it has "
+                f"{', '.join(sorted(known))}"
+            )
+    return [r for r in recordings if r.participant in wanted]

@@ -1,0 +1,1 @@
+"""Folds → models: inputs, augmentation, losses, checkpoints, processes."""

@@ -1,0 +1,60 @@
+"""What training says and marks on its way, and where it stops because it diverged."""
+
+import math
+import sys
+from pathlib import Path
+
+from accelerate import PartialState
+from transformers import TrainerCallback
+
+from tap2key.core.errors import DivergedError
+from tap2key.models.finite import ADVICE, check_weights
+from tap2key.training.checkpoints import mark_complete
+from tap2key.training.inputs import Inputs
+
+
+class Bookkeeping(TrainerCallback):
+    """Tells the data which epoch it is, marks whole checkpoints, and speaks in plain lines."""
+
+    def __init__(self, training: Inputs) -> None:
+        """`training` draws its augmentation from the epoch."""
+        self.training = training
+
+    def on_epoch_begin(self, args, state, control, **kwargs) -> None:
+        """A run resumed in mid-epoch has a fraction of it behind it."""
+        self.training.epoch = int(state.epoch + 1e-6)
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        """The last step is evaluated too, whatever `evaluate_every` is."""
+        if state.global_step >= state.max_steps:
+            control.should_evaluate = control.should_log = True
+
+    def on_evaluate(self, args, state, control, metrics, **kwargs) -> None:
+        """One line per evaluation.
+
+        Raises:
+            DivergedError: its loss is not a finite number.
+        """
+        if not math.isfinite(metrics["eval_loss"]):
+            raise DivergedError(
+                f"training diverged by step {state.global_step} of {state.max_steps}: the "
+                f"validation loss is not finite; {ADVICE}"
+            )
+        if state.is_world_process_zero and args.disable_tqdm:
+            print(
+                f"epoch {state.epoch:.0f} of {args.num_train_epochs:.0f}: validation loss "
+                f"{metrics['eval_loss']:.3f}, weighted F1 {metrics['eval_weighted_f1']:.3f}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def on_save(self, args, state, control, model, **kwargs) -> None:
+        """A checkpoint without this mark may be half-written and is not resumed from.
+
+        Raises:
+            DivergedError: its weights are not finite numbers.
+        """
+        check_weights(model, f"step {state.global_step} of {state.max_steps}")
+        PartialState().wait_for_everyone()
+        if state.is_world_process_zero:
+            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")

@@ -1,0 +1,158 @@
+"""Stage `launch`: start the training stage through `accelerate launch`, on one node or several."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tap2key.core.errors import Tap2keyError
+
+FIRST_PORT = 20_000
+PORTS = 20_000
+ONE_NODE = "localhost"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many processes train one model, where, and with what."""
+
+    nodes: int = 1
+    processes: int = 1
+    threads: int = 1
+    gpu: bool = False
+
+    @property
+    def world_size(self) -> int:
+        """Processes on all nodes."""
+        return self.nodes * self.processes
+
+    def options(self) -> list[str]:
+        """The options of this stage that describe it."""
+        numbers = ("--nodes", self.nodes, "--processes", self.processes, "--threads", self.threads)
+        return [*map(str, numbers), *(["--gpu"] if self.gpu else [])]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the stage's command line."""
+    parser.add_argument("--nodes", type=int, default=1, help="SLURM nodes that train together")
+    parser.add_argument("--processes", type=int, default=1, help="processes on each node")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count(), help="CPU threads of a node's processes"
+    )
+    parser.add_argument("--gpu", action="store_true", help="one GPU per process; fail without")
+    parser.add_argument(
+        "--joined", action="store_true", help="srun started this on each node; not for use by hand"
+    )
+    parser.add_argument("training", nargs="+", help="after --, the training stage's own arguments")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Replace this process by the launcher, or by `srun` of this stage on every node."""
+    for name in ("nodes", "processes", "threads"):
+        if getattr(args, name) < 1:
+            raise Tap2keyError(f"--{name} {getattr(args, name)}: must be at least 1")
+    shape = Shape(args.nodes, args.processes, args.threads, args.gpu)
+    if shape.nodes > 1 and not args.joined:
+        command = srun_command(shape, args.training, os.environ)
+    else:
+        host = first_host(os.environ) if args.joined else ONE_NODE
+        command = launch_command(shape, args.training, os.environ, host)
+    print(" ".join(command[: command.index("tap2key") + 2]), "…", file=sys.stderr, flush=True)
+    # SLURM signals every process of a job. The training processes answer, by a checkpoint; if the
+    # launchers between died of it, the job would be over before the checkpoint was written.
+    for name in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(name, signal.SIG_IGN)
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        raise Tap2keyError(f"{command[0]}: cannot be started ({error.strerror})") from error
+
+
+def launch_command(
+    shape: Shape, training: Sequence[str], environment: Mapping[str, str], host: str
+) -> list[str]:
+    """The argument list that starts this node's training processes.
+
+    Args:
+        shape: processes, threads (each process gets its part), and whether each takes a GPU.
+        training: arguments of the `train` stage.
+        environment: the job's. The port is derived from SLURM_JOB_ID, so that two jobs on one node
+            do not meet; SLURM_NODEID tells which of several nodes this is.
+        host: the first node's name.
+    """
+    arguments = [
+        *(sys.executable, "-m", "accelerate.commands.launch", "--quiet"),
+        *("--num_machines", str(shape.nodes)),
+        *("--num_processes", str(shape.world_size)),
+        *("--num_cpu_threads_per_process", str(max(1, shape.threads // shape.processes))),
+        *("--mixed_precision", "no"),
+        *("--dynamo_backend", "no"),
+    ]
+    # accelerate's --cpu runs one process whatever --num_processes says; --multi_gpu runs them all,
+    # and without a GPU they talk through gloo.
+    if shape.world_size > 1:
+        arguments += ["--multi_gpu", "--main_process_port", str(port(environment))]
+    elif not shape.gpu:
+        arguments += ["--cpu"]
+    if shape.nodes > 1:
+        arguments += ["--machine_rank", environment["SLURM_NODEID"], "--main_process_ip", host]
+    arguments += ["-m", "tap2key", "train", "--world-size", str(shape.world_size)]
+    return [*arguments, *(["--gpu"] if shape.gpu else []), *training]
+
+
+def srun_command(
+    shape: Shape, training: Sequence[str], environment: Mapping[str, str]
+) -> list[str]:
+    """The argument list that runs this stage once on each of a job's nodes.
+
+    Raises:
+        Tap2keyError: this is no SLURM job.
+    """
+    if not environment.get("SLURM_JOB_ID"):
+        raise Tap2keyError(
+            f"launch.nodes {shape.nodes}: several nodes need a SLURM job; "
+            "use profiles/slurm, or set launch.nodes to 1"
+        )
+    return [
+        *("srun", "--nodes", str(shape.nodes), "--ntasks", str(shape.nodes)),
+        *("--ntasks-per-node", "1", "--cpus-per-task", str(shape.threads)),
+        # When one node fails the others would wait for it until the time limit.
+        "--kill-on-bad-exit=1",
+        *(sys.executable, "-m", "tap2key", "launch", "--joined", *shape.options(), "--"),
+        *training,
+    ]
+
+
+def port(environment: Mapping[str, str]) -> int:
+    """The port of the first process: the same on all nodes of a job, another for another job."""
+    return FIRST_PORT + int(environment.get("SLURM_JOB_ID") or os.getpid()) % PORTS
+
+
+def first_host(environment: Mapping[str, str]) -> str:
+    """The name of a job step's first node."""
+    nodes = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_JOB_NODELIST")
+    if not nodes:
+        raise Tap2keyError("--joined: only for srun, which sets SLURM_JOB_NODELIST")
+    told = subprocess.run(
+        ["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=False
+    )
+    if told.returncode != 0:
+        raise Tap2keyError(f"scontrol cannot expand the node list {nodes}: {told.stderr.strip()}")
+    return told.stdout.split()[0]
+
+
+def share_of_batch(batch_size: int, processes: int, where: str) -> int:
+    """The rows of a batch that each of the processes gets.
+
+    Raises:
+        Tap2keyError: they cannot share it evenly; the message names `where`, the setting.
+    """
+    if batch_size % processes:
+        raise Tap2keyError(
+            f"{where} {batch_size}: cannot be shared by {processes} processes (launch); "
+            "choose a multiple"
+        )
+    return batch_size // processes

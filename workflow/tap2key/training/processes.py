@@ -1,0 +1,106 @@
+"""What the processes that train one model agree on: who writes, when to stop, the result."""
+
+import hashlib
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, gather_object, reduce
+from filelock import FileLock, Timeout
+from transformers import TrainerCallback
+
+from tap2key.core.errors import Tap2keyError
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+Told = TypeVar("Told")
+
+
+def told_by_first(value: Told) -> Told:
+    """The first process's `value`, on every process."""
+    told = [value]
+    if PartialState().num_processes > 1:
+        broadcast_object_list(told)
+    return told[0]
+
+
+@contextmanager
+def sole_writer(folder: Path, seconds: float) -> Iterator[None]:
+    """Hold a lock on a checkpoint folder; the first process takes it for all of them.
+
+    Raises:
+        Tap2keyError: another job holds it for longer than `seconds`.
+        SystemExit: the same, on the other processes, which have nothing to add.
+    """
+    lock = FileLock(folder.with_name(folder.name + ".lock"), timeout=seconds)
+    first = PartialState().is_main_process
+    try:
+        if first:
+            lock.acquire()
+    except Timeout:
+        pass
+    # The others would wait for ever for a first process that has given up.
+    if not told_by_first(lock.is_locked):
+        if not first:
+            raise SystemExit(1)
+        raise Tap2keyError(
+            f"{folder}: another job is training this very model; wait for it or cancel it"
+        )
+    try:
+        yield
+    finally:
+        if first:
+            lock.release()
+
+
+def check_equal_weights(model: torch.nn.Module) -> None:
+    """Refuse a model of which the processes hold different weights."""
+    if PartialState().num_processes == 1:
+        return
+    weights = hashlib.blake2b(digest_size=16)
+    for weight in model.parameters():
+        values = weight.detach().cpu().contiguous().reshape(-1)
+        weights.update(values.view(torch.uint8).numpy())
+    found = gather_object([weights.hexdigest()])
+    if len(set(found)) > 1:
+        raise Tap2keyError(
+            f"the {len(found)} processes ended with different weights; train with one process"
+        )
+    if PartialState().is_main_process:
+        print(f"all {len(found)} processes ended with the same weights", file=sys.stderr)
+
+
+class Interruption(TrainerCallback):
+    """Stops training with a checkpoint after the step in which SIGTERM or SIGUSR1 arrived."""
+
+    def __init__(self) -> None:
+        """Nothing has arrived yet."""
+        self.heard: str | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Note signals instead of ending."""
+        before = {number: signal.signal(number, self._hear) for number in STOP_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _hear(self, number: int, frame: object) -> None:
+        self.heard = signal.Signals(number).name
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        """All processes stop after the same step, whichever of them heard the signal first."""
+        here = PartialState()
+        stop = self.heard is not None
+        if here.num_processes > 1:
+            heard = torch.tensor([float(stop)], device=here.device)
+            stop = bool(reduce(heard, "sum").item())
+        if stop:
+            control.should_save = control.should_training_stop = True
