@@ -35,5 +35,10 @@ rule all:
         # Users take models away, so a lost one is made again though its evaluation is there.
         [model for name in EXPERIMENTS for model in PLAN.each_run("models", name)],
         f"{RESULTS}/summary/experiments.tsv",
+        [
+            f"{run}/confusion.png"
+            for name in EXPERIMENTS
+            for run in PLAN.each_run("evaluations", name)
+        ],
         rules.record.output,
         [f"{RESULTS}/predictions/{name}" for name in PLAN.predicting],

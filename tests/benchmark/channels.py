@@ -27,7 +27,7 @@ from tap2key.core.files import read_tsv
 from tap2key.core.shipped import KEYBOARD
 from tap2key.segmentation.channel_table import CHANNELS_NAME, read_pattern, study_rows
 from tap2key.segmentation.delay_pattern import distances, middle_pattern
-from tap2key.segmentation.segment import Settings, segment_session
+from tap2key.segmentation.session import Settings, segment_session
 from tap2key.simulation.difficulty import load_difficulty
 from tap2key.simulation.plan import MATERIALS, checked_settings, plan_study
 from tap2key.simulation.session import make_session

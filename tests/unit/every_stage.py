@@ -171,6 +171,14 @@ CASES = {
         ".tsv",
         (".html", ".png", ".pdf"),
     ),
+    "draw": Case(
+        lambda root: (
+            *("draw", "--predictions", root / "evaluated" / "predictions.parquet"),
+            *("--metrics", root / "evaluated" / "metrics.json", "--keyboard", root / "keys.csv"),
+        ),
+        ".png",
+        (".pdf",),
+    ),
     "curves": Case(
         lambda root: ("curves", "--experiment", "exp", "--models", _model(root)), ".png", (".pdf",)
     ),

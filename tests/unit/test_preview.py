@@ -17,7 +17,7 @@ from tap2key.segmentation.clock import Clock
 from tap2key.segmentation.preview import heading, rows_each
 from tap2key.segmentation.preview_picture import COLOURS, COLUMNS, decibels, level_range, placed
 from tap2key.segmentation.preview_view import Level, levels, stretches, view_of
-from tap2key.segmentation.segment import Settings, segment_recording
+from tap2key.segmentation.session import Settings, segment_recording
 from tap2key.segmentation.taps import read_taps
 from tap2key.signal.onset import CUTOFF_HZ
 from tap2key.study.keyboard import load_keyboard

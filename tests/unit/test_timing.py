@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from timings import Timings, timings
 
+from tap2key.segmentation.audit import clock_warnings
 from tap2key.segmentation.clock import Clock
 from tap2key.segmentation.clock_pieces import Piece
-from tap2key.segmentation.labels import clock_warnings, paired
+from tap2key.segmentation.labels import paired
 from tap2key.segmentation.recording_clock import (
     find_clock,
     gaps,

@@ -10,11 +10,33 @@ rule evaluate:
     output:
         predictions=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/predictions.parquet",
         metrics=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/metrics.json",
-        tables=multiext(
-            f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/",
-            "confusion.tsv",
-            "keys.tsv",
-        ),
+        confusion=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/confusion.tsv",
+        provenance=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/provenance.json",
+    log:
+        f"{RESULTS}/logs/evaluate/{{experiment}}/{{fold}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(4000),
+        runtime=minutes(30),
+    params:
+        folder=subpath(output.metrics, parent=True),
+        code=code_hash("tap2key.evaluation.evaluate"),
+    shell:
+        "python -m tap2key evaluate --model {input.model:q} --dataset {input.datasets:q}"
+        " --fold {input.fold:q} --keyboard {input.keyboard:q} --output {params.folder:q}"
+        " > {log:q} 2>&1"
+
+
+rule draw:
+    input:
+        predictions=rules.evaluate.output.predictions,
+        metrics=rules.evaluate.output.metrics,
+        keyboard=PLAN.keyboard,
+    output:
         confusion=report(
             f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/confusion.png",
             caption="../report/confusion.rst",
@@ -51,29 +73,27 @@ rule evaluate:
                 "what": "keys",
             },
         ),
-        print=multiext(
+        others=multiext(
             f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/",
             "confusion.pdf",
             "keyboard.pdf",
+            "keys.tsv",
         ),
-        provenance=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/provenance.json",
     log:
-        f"{RESULTS}/logs/evaluate/{{experiment}}/{{fold}}/seed-{{seed}}.log",
+        f"{RESULTS}/logs/draw/{{experiment}}/{{fold}}/seed-{{seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/evaluate/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
+        f"{RESULTS}/benchmarks/draw/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/learning.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(4000),
-        runtime=minutes(30),
+        mem_mb=megabytes(2000),
+        runtime=minutes(10),
     params:
-        folder=subpath(output.metrics, parent=True),
-        code=code_hash("tap2key.evaluation.evaluate"),
+        code=code_hash("tap2key.reports.draw"),
     shell:
-        "python -m tap2key evaluate --model {input.model:q} --dataset {input.datasets:q}"
-        " --fold {input.fold:q} --keyboard {input.keyboard:q} --output {params.folder:q}"
-        " > {log:q} 2>&1"
+        "python -m tap2key draw --predictions {input.predictions:q} --metrics {input.metrics:q}"
+        " --keyboard {input.keyboard:q} --output {output.confusion:q} > {log:q} 2>&1"
 
 
 rule summarize:

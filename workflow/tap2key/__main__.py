@@ -23,6 +23,7 @@ STAGES = {
     "train": ("tap2key.training.train", "fine-tune a Wav2Vec2 classifier on one fold"),
     "baseline": ("tap2key.training.baseline", "fit a classical baseline on one fold"),
     "evaluate": ("tap2key.evaluation.evaluate", "score a model on a labelled dataset"),
+    "draw": ("tap2key.reports.draw", "draw an evaluation's confusion matrix and keyboard map"),
     "export": ("tap2key.exchange.export", "write taps, a fold or a model for use elsewhere"),
     "calibrate": ("tap2key.evaluation.calibrate", "score a model given a few labelled taps"),
     "summarize": ("tap2key.reports.summarize", "collect an experiment's participants in one table"),

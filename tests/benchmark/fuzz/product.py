@@ -18,7 +18,7 @@ from tap2key.config.configuration import read_config
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.shipped import KEYBOARD
 from tap2key.orchestration.plan import make_plan
-from tap2key.segmentation.segment import Settings, segment_session
+from tap2key.segmentation.session import Settings, segment_session
 from tap2key.segmentation.taps import TAPS_NAME
 from tap2key.study.keyboard import load_keyboard
 from tap2key.study.scan import Recording

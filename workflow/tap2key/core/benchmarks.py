@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import median
 
 from tap2key.core.files import read_tsv
 
@@ -30,3 +31,28 @@ def read_benchmark(path: Path) -> list[dict[str, str]]:
 def numbers(cells: Iterable[str]) -> list[float]:
     """Those cells that were measured."""
     return [float(cell) for cell in cells if cell not in NOT_MEASURED]
+
+
+def runtime_rows(benchmarks: Path) -> list[dict[str, object]]:
+    """One row per rule, the one that took longest first.
+
+    Seconds are wall-clock, memory is the resident set in MiB, as psutil counts it.
+    """
+    rows = []
+    for rule, jobs in read_benchmarks(benchmarks).items():
+        seconds = [float(row["s"]) for _, row in jobs]
+        memory = numbers(row["max_rss"] for _, row in jobs)
+        load = numbers(row.get("mean_load", "") for _, row in jobs)
+        rows.append(
+            {
+                "rule": rule,
+                "jobs": len(jobs),
+                "total_s": f"{sum(seconds):.1f}",
+                "median_s": f"{median(seconds):.1f}",
+                "longest_s": f"{max(seconds):.1f}",
+                "longest_job": jobs[seconds.index(max(seconds))][0],
+                "most_memory_mb": f"{max(memory):.0f}" if memory else None,
+                "mean_load_percent": f"{sum(load) / len(load):.0f}" if load else None,
+            }
+        )
+    return sorted(rows, key=lambda row: -float(str(row["total_s"])))

@@ -19,6 +19,7 @@ from tap2key.evaluation.metrics import label_scores
 from tap2key.models.places import Places
 from tap2key.study.keyboard import OUTSIDE
 
+CALIBRATION_FILE = "calibration.tsv"
 # The regression from embedding to place: of 0.01, 0.03, 0.1 and 1 the best on two people.
 RIDGE = 0.1
 SAMPLED_FOR_WIDTH = 300

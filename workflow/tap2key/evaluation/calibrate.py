@@ -20,8 +20,8 @@ from tap2key.datasets.encoded_dataset import (
     touched_at,
     unrepeated,
 )
-from tap2key.evaluation.adaptation import Heard, Locator, calibration_curve
-from tap2key.evaluation.evaluate import add_scoring_arguments, check_fits, open_tested
+from tap2key.evaluation.adaptation import CALIBRATION_FILE, Heard, Locator, calibration_curve
+from tap2key.evaluation.scoring import add_scoring_arguments, check_fits, open_tested
 from tap2key.models.model_folder import ABOUT_FILE, ABOUT_PACKAGES
 from tap2key.models.places import places_of, seen_from_the_table
 from tap2key.models.predictor import Predictor, load_predictor
@@ -31,7 +31,6 @@ TAPS_PER_KEY = (1, 2, 5)
 DRAWS = 10
 # Of each key: enough for a smooth map, and no wait for a large network.
 MOST_TRAINING_TAPS = 60
-CALIBRATION_FILE = "calibration.tsv"
 COLUMNS = (
     *("participant", "seed", "draw", "taps_per_key", "given", "tested"),
     *("accuracy", "macro_f1"),

@@ -15,7 +15,7 @@ from tap2key.core.provenance import write_provenance
 from tap2key.core.shipped import KEYBOARD
 from tap2key.exchange.prototype_layout import Given, read_given, read_windows, tables_and_wavs
 from tap2key.exchange.reverify import Ingested, listed, reverified
-from tap2key.segmentation.segment import RECORDING_COLUMNS, RECORDINGS_NAME
+from tap2key.segmentation.audit import RECORDING_COLUMNS, RECORDINGS_NAME
 from tap2key.segmentation.taps import (
     BY_ORDER,
     BY_TIME,

@@ -8,11 +8,11 @@ import yaml
 
 from tap2key.audio.audio_file import WINDOW
 from tap2key.config.configuration import complete_config, merge, read_config
+from tap2key.core.benchmarks import runtime_rows
 from tap2key.datasets.encodings import CHANNELS, WINDOW_RATE
 from tap2key.orchestration.plan import plan_of
 from tap2key.orchestration.sources import find_recordings
 from tap2key.orchestration.workload import ROWS_OVER_TAPS, Network, Workload, length_of
-from tap2key.reports.record import runtime_rows
 from tap2key.study.keyboard import load_keyboard
 from tap2key.study.manifest import MANIFEST_NAME, read_manifest
 
@@ -26,6 +26,7 @@ SECONDS = {
     "pretrained": (60.0, 0.0),
     "baseline": (3.0, 0.005),
     "evaluate": (10.0, 0.006),
+    "draw": (3.0, 0.0),
     "calibrate": (5.0, 0.006),
     "calibration_curve": (3.0, 0.0),
     "choose": (1.5, 0.0),

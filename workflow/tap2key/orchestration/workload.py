@@ -88,6 +88,7 @@ class Workload:
             "train": sum(runs[name] for name in networks),
             "baseline": sum(runs[name] for name in forests),
             "evaluate": sum(runs.values()),
+            "draw": sum(runs.values()),
             "calibrate": sum(runs[name] for name in plan.calibrated),
             "calibration_curve": len(plan.calibrated),
             "choose": 1 if plan.candidates else 0,

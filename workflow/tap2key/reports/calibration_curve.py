@@ -12,7 +12,7 @@ from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import formatted, write_table
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.provenance import write_provenance
-from tap2key.evaluation.calibrate import CALIBRATION_FILE
+from tap2key.evaluation.adaptation import CALIBRATION_FILE
 from tap2key.evaluation.significance import bootstrap_interval
 from tap2key.reports.plot_curves import draw_calibration
 

@@ -12,10 +12,9 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json
 from tap2key.core.html_tables import formatted, write_table
 from tap2key.core.outputs import check_output_files, stem_of
+from tap2key.evaluation.participant_scores import SCORES, SUMMARY_FILE, held_out_of
 from tap2key.evaluation.significance import PairedTest, bootstrap_interval, paired_tests
-from tap2key.reports.findings import held_out_of
 from tap2key.reports.plot_curves import draw_comparison
-from tap2key.reports.summarize import SCORES, SUMMARY_FILE
 
 # Every other score is a mean over participants too.
 SCORE = "macro_f1"

@@ -1,15 +1,16 @@
-"""What is written about a set of named taps: confusion matrix, keyboard map, table of keys."""
+"""What is drawn of a set of named taps: confusion matrix, keyboard map, and a table of keys."""
 
 from pathlib import Path
 
 import numpy as np
 
 from tap2key.core.html_tables import write_table
-from tap2key.evaluation.confusion import write_confusion
 from tap2key.models.places import Places, error_ellipses, errors_mm
 from tap2key.reports.plot_confusion import draw_confusion
 from tap2key.reports.plot_keyboard import draw_keyboard
 
+# What comes beside the picture of the confusion matrix.
+FILES = ("keyboard.png", "keyboard.pdf", "keys.tsv", "keys.html")
 KEY_COLUMNS = (
     *("key", "taps", "accuracy", "precision", "most often named instead", "of its taps"),
     *("error_median_mm", "offset_right_mm", "offset_away_mm", "sd_major_mm", "sd_minor_mm"),
@@ -21,18 +22,18 @@ KEYS_NOTE = (
 )
 
 
-def write_findings(
-    folder: Path,
+def draw_findings(
+    confusion: Path,
     counts: np.ndarray,
     truth: np.ndarray,
     expected: np.ndarray,
     places: Places,
     title: str,
 ) -> None:
-    """Write confusion.{tsv,png,pdf}, keyboard.{png,pdf} and keys.{tsv,html}.
+    """Draw a confusion matrix as png and pdf, and write `FILES` beside it.
 
     Args:
-        folder: where to.
+        confusion: path of its picture.
         counts: [labels, labels], true key by predicted key.
         truth: [taps], indices of labels.
         expected: [taps, 2], where each tap is expected to have been, in mm.
@@ -41,8 +42,8 @@ def write_findings(
     """
     ellipses = error_ellipses(truth, expected, places)
     errors = errors_mm(truth, expected, places)
-    write_confusion(folder / "confusion.tsv", counts, places.labels)
-    draw_confusion(folder / "confusion", counts, places.labels, title, places.rows)
+    folder = confusion.parent
+    draw_confusion(confusion.with_suffix(""), counts, places.labels, title, places.rows)
     draw_keyboard(folder / "keyboard", counts, ellipses, places, title, median_or_nan(errors))
     rows = []
     for index, label in enumerate(places.labels):
@@ -77,10 +78,3 @@ def _row_of_counts(counts: np.ndarray, index: int, labels: tuple[str, ...]) -> d
         row["most often named instead"] = labels[wrong.argmax()]
         row["of its taps"] = f"{wrong.max() / taps:.3f}"
     return row
-
-
-def held_out_of(people: int, heard: int) -> str:
-    """In words, how many of some people were held out, where `heard` were heard in training."""
-    if heard == 0:
-        return "held out"
-    return "not held out" if heard == people else f"{people - heard} of {people} held out"

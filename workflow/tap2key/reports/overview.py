@@ -11,6 +11,7 @@ from tap2key.core.html_tables import write_table
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.reports.plot_channels import draw_channels
+from tap2key.segmentation.audit import RECORDINGS_NAME
 from tap2key.segmentation.channel_table import (
     CHANNEL_COLUMNS,
     CHANNELS_NAME,
@@ -19,7 +20,6 @@ from tap2key.segmentation.channel_table import (
     study_rows,
     study_warnings,
 )
-from tap2key.segmentation.segment import RECORDINGS_NAME
 from tap2key.study.manifest import PASSED_OVER_COLUMNS, read_manifest
 
 LEFT_OUT_COLUMNS = ("participant", "session", "recording", "reason")

@@ -8,12 +8,11 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import yaml
 
-from tap2key.core.benchmarks import numbers, read_benchmarks
+from tap2key.core.benchmarks import runtime_rows
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import write_table
 from tap2key.core.outputs import check_output_folder
@@ -71,31 +70,6 @@ def main(args: argparse.Namespace) -> None:
         )
         write_provenance(temporary, "record", __name__, {"snakemake": args.snakemake}, [], ())
     print(f"{args.output}: runtime, configuration and versions", file=sys.stderr)
-
-
-def runtime_rows(benchmarks: Path) -> list[dict[str, object]]:
-    """One row per rule, the one that took longest first.
-
-    Seconds are wall-clock, memory is the resident set in MiB, as psutil counts it.
-    """
-    rows = []
-    for rule, jobs in read_benchmarks(benchmarks).items():
-        seconds = [float(row["s"]) for _, row in jobs]
-        memory = numbers(row["max_rss"] for _, row in jobs)
-        load = numbers(row.get("mean_load", "") for _, row in jobs)
-        rows.append(
-            {
-                "rule": rule,
-                "jobs": len(jobs),
-                "total_s": f"{sum(seconds):.1f}",
-                "median_s": f"{median(seconds):.1f}",
-                "longest_s": f"{max(seconds):.1f}",
-                "longest_job": jobs[seconds.index(max(seconds))][0],
-                "most_memory_mb": f"{max(memory):.0f}" if memory else None,
-                "mean_load_percent": f"{sum(load) / len(load):.0f}" if load else None,
-            }
-        )
-    return sorted(rows, key=lambda row: -float(str(row["total_s"])))
 
 
 def flattened(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

@@ -7,18 +7,11 @@ import numpy as np
 from tap2key.audio.audio_file import SAMPLE_RATE, WINDOW, WINDOW_AFTER
 from tap2key.segmentation.clock_pieces import Piece
 from tap2key.segmentation.matching import match_pieces
-from tap2key.segmentation.recording_clock import gaps, pieces_cell, steps
-from tap2key.segmentation.taps import BY_ORDER, BY_TIME
+from tap2key.segmentation.taps import BY_TIME
 from tap2key.signal.detection import Taps
 from tap2key.study.keyboard import Keyboard
 from tap2key.study.scan import Recording
 from tap2key.study.touches import Touches
-
-# Distances to the nearest and to the next key that differ by less: within 2 mm of the boundary.
-NEAR_BOUNDARY_MM = 4.0
-# A tap or two beside a step, or at an end, are not worth a word.
-FEWEST_TO_MENTION = 4
-LEAST_LABELLED = 0.5
 
 
 def paired(
@@ -67,33 +60,6 @@ def _heard(
         last += reach * (piece.end_s < duration_s)
         heard |= (touch_s >= first) & (touch_s <= last)
     return heard
-
-
-def clock_warnings(
-    pieces: Sequence[Piece], tap_s: np.ndarray, matched: np.ndarray, duration_s: float
-) -> list[str]:
-    """What is odd about a recording's clock, in words.
-
-    Args:
-        pieces: where it is known.
-        tap_s: [taps] ascending onsets in seconds from the first sample.
-        matched: [taps] index of each tap's touch, −1 for none.
-        duration_s: the recording's length.
-    """
-    found = [
-        f"the clock steps near {at:.2f} s: touches come {by:+.3f} s later"
-        for at, by in steps(pieces)
-    ]
-    found += [
-        f"{count} taps between {start:.2f} and {end:.2f} s have no label: touches stop or do not "
-        "fit there"
-        for start, end, count in gaps(pieces, tap_s, duration_s)
-        if count >= FEWEST_TO_MENTION
-    ]
-    labelled = int((matched >= 0).sum())
-    if labelled < LEAST_LABELLED * len(tap_s):
-        found.append(f"only {labelled} of {len(tap_s)} taps have a touch")
-    return found
 
 
 def labelled_rows(
@@ -155,43 +121,3 @@ def overlapping(onsets: np.ndarray) -> np.ndarray:
     overlaps[:-1] |= gaps < WINDOW_AFTER
     overlaps[1:] |= gaps < WINDOW
     return overlaps
-
-
-def audit_numbers(rows: list[dict], touches: int, matched: int, pieces: Sequence[Piece]) -> dict:
-    """What a skeptical reader wants to know of a recording, as cells of `recordings.tsv`.
-
-    Args:
-        rows: the recording's rows of `taps.parquet`.
-        touches: how many touches fell into the recording.
-        matched: how many of them have a tap, in `rows` or not.
-        pieces: where its clock is known; latency and drift are the first one's.
-    """
-    labelled = [row for row in rows if row["label"] is not None]
-    residuals = np.abs([row["match_ms"] for row in labelled])
-    near = [row["key_margin_mm"] < NEAR_BOUNDARY_MM for row in labelled]
-    clock = pieces[0].clock
-    numbers = {
-        "clock_pieces": pieces_cell(pieces) if len(pieces) > 1 else None,
-        "latency_s": round(clock.latency_s, 6),
-        "drift_ppm": round(1e6 * clock.drift, 2),
-        "taps": len(rows),
-        "touches": touches,
-        "matched": len(labelled),
-        "unmatched_taps": len(rows) - len(labelled),
-        "unmatched_touches": touches - matched,
-        "unverified": sum(row["pairing"] == BY_ORDER for row in labelled),
-        "overlapping_taps": sum(row["overlaps"] for row in rows),
-    }
-    if clock.latency_sd_s is not None:
-        numbers |= {
-            "latency_sd_ms": round(1000 * clock.latency_sd_s, 3),
-            "jitter_ms": round(1000 * clock.jitter_s, 3),
-            "clock_lead": round(min(clock.lead, 1e9), 1),
-        }
-    if labelled:
-        numbers |= {
-            "residual_median_ms": round(float(np.median(residuals)), 3),
-            "residual_p95_ms": round(float(np.quantile(residuals, 0.95)), 3),
-            "boundary_share": round(sum(near) / len(near), 4),
-        }
-    return numbers

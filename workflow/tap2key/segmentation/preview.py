@@ -13,15 +13,11 @@ from tap2key.core.folders import atomic_folder
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.progress import progress
 from tap2key.core.provenance import write_provenance
+from tap2key.segmentation.audit import RECORDINGS_NAME
 from tap2key.segmentation.preview_picture import COLUMNS, draw_recording
 from tap2key.segmentation.preview_view import Level, View, levels, stretches, view_of
-from tap2key.segmentation.segment import (
-    RECORDINGS_NAME,
-    add_settings,
-    segment_recording,
-    settings_from,
-    touches_of,
-)
+from tap2key.segmentation.segment_arguments import add_settings, settings_from
+from tap2key.segmentation.session import segment_recording, touches_of
 from tap2key.segmentation.taps import TAPS_NAME, read_taps
 from tap2key.study.keyboard import load_keyboard
 from tap2key.study.recording_arguments import add_choice, chosen_recordings, session_folders
