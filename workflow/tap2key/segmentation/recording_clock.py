@@ -50,7 +50,7 @@ def find_clock(
         )
     if pinned_s is not None:
         return _pinned(pieces, pinned_s)
-    if min(abs(piece.clock.latency_s) for piece in pieces) > 2 * SEARCH_S:
+    if min(abs(piece.clock.latency_s) for piece in pieces) > SEARCH_S:
         return [], (
             f"taps fit touches {-pieces[0].clock.latency_s:+.2f} s from where the start in the "
             "name puts them; correct the start in study.tsv"
