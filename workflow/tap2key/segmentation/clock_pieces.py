@@ -25,6 +25,7 @@ from tap2key.segmentation.hidden_offsets import BIN_S, STEP, decode, gains
 # need a stretch of `FAR_TAPS` taps, from whose differences to all touches their size is guessed.
 NEAR_S = 2 * SEARCH_S
 FAR_TAPS = 12
+FAR_SAMPLED = 500
 FAR_BIN_S = 0.02
 FAR_CANDIDATES = 3
 FAR_BAND_S = 0.08
@@ -167,14 +168,15 @@ def _far_offsets(tap_s: np.ndarray, touch_s: np.ndarray, clock: Clock) -> list[f
     """Offsets beyond `NEAR_S` at which most of a stretch's taps have a touch, if there are any."""
     if len(tap_s) < FAR_TAPS:
         return []
-    apart = (touch_s[None, :] - clock.expected_touch_s(tap_s)[:, None]).ravel()
+    some = tap_s[:: -(-len(tap_s) // FAR_SAMPLED)]
+    apart = (touch_s[None, :] - clock.expected_touch_s(some)[:, None]).ravel()
     places, votes = np.unique(
         np.floor(apart[np.abs(apart) > NEAR_S] / FAR_BIN_S).astype(int), return_counts=True
     )
     chosen: list[float] = []
     for best in np.argsort(-votes, kind="stable"):
         offset = (places[best] + 0.5) * FAR_BIN_S
-        if votes[best] < FAR_SHARE * len(tap_s) or len(chosen) == FAR_CANDIDATES:
+        if votes[best] < FAR_SHARE * len(some) or len(chosen) == FAR_CANDIDATES:
             break
         if all(abs(offset - other) > FAR_BAND_S for other in chosen):
             chosen.append(float(offset))
