@@ -19,7 +19,7 @@ from tap2key.datasets.encodings import Encoding
 from tap2key.models.model_inputs import cut_for
 from tap2key.models.predictor import load_predictor
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 # Half of a row, which shifts move to and fro in training.
 CROPPED = {
     "model": {**SETTINGS["model"], "crop_ms": [0.5, 1.5]},
@@ -54,11 +54,11 @@ def evaluated(root):
     return np.stack(table["probabilities"].to_numpy())
 
 
-def test_the_readmes_lines_reach_the_accuracy_of_evaluate(study, capsys):
+def test_the_documented_lines_reach_the_accuracy_of_evaluate(study, capsys):
     folder, training, made, root = study
     text = next(
         block
-        for block in re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
+        for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
         if "AutoFeatureExtractor" in block
     )
     lines = re.sub(r'^model = ".*"$', "", text, flags=re.M)
