@@ -17,6 +17,7 @@ CODE = re.compile(r"`[^`\n]*`")
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 STAGE = re.compile(r"(?:`|^ {4}|python -m )tap2key ([a-z][a-z-]*)", re.M)
 COMMAND = re.compile(r"^ {4}(?:python -m )?tap2key (.+)$", re.M)
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 FILES = re.compile(r"`((?:config|docs|envs|profiles|tests|workflow)/[\w./-]+)`")
 
 
@@ -57,6 +58,13 @@ def test_files_and_stages_that_are_named_exist(page):
 def test_commands_of_stages_have_arguments_that_the_stages_take(page):
     for command in COMMAND.findall(text_of(page)):
         assert parse(shlex.split(command)).main
+
+
+def test_blocks_of_python_are_python():
+    blocks = [block for page in PAGES for block in PYTHON.findall(text_of(page))]
+    assert blocks
+    for block in blocks:
+        compile(block, "page", "exec")
 
 
 def test_the_pages_give_commands_that_these_tests_try():
