@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "workflow")]
+sys.path[:0] = [str(HERE.parent / "helpers"), str(HERE.parents[1] / "workflow")]
 
 from editing import Edits, edits  # noqa: E402
 

@@ -2,15 +2,14 @@ import ast
 import re
 import sys
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 import yaml
+from running import ROOT
 
 from tap2key.__main__ import STAGES
 from tap2key.core import provenance
 
-ROOT = Path(__file__).parents[2]
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))
 ENV_NAMES = [path.name for path in ENVS]
 # What a package is imported as, where that is not its name.

@@ -1,8 +1,8 @@
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 from made import RECORDING, session
+from running import ROOT
 
 from tap2key.config.configuration import complete_config
 from tap2key.core.errors import Tap2keyError
@@ -18,7 +18,7 @@ from tap2key.study.scan import (
 )
 
 LAYOUT = complete_config({"experiments": {"any": {}}})["layout"]
-CONFIG = Path(__file__).parents[2] / "config" / "config.yaml"
+CONFIG = ROOT / "config" / "config.yaml"
 
 
 def names(recordings):

@@ -2,14 +2,15 @@ import json
 import os
 import subprocess
 import sys
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 import sounds
 import soxr
+from made import WORKFLOW
+from sounds import LATENCY, make_session
 
 from tap2key.__main__ import main
 from tap2key.audio.audio_file import SAMPLE_RATE, WINDOW_BEFORE, AudioFile
@@ -20,34 +21,6 @@ from tap2key.segmentation.labels import overlapping
 from tap2key.segmentation.taps import keyboard_labels, load_taps, write_taps
 from tap2key.study.keyboard import load_keyboard
 from tap2key.study.scan import recordings_in, write_manifest
-
-LATENCY = -0.16
-
-
-def make_session(folder, recordings=1, count=30, seed=0, begin=sounds.START):
-    """A session with known taps: per recording their times, places and which were touched."""
-    rng = np.random.default_rng(seed)
-    keyboard = load_keyboard(KEYBOARD)
-    truth, lines = [], []
-    for number in range(recordings):
-        start = begin + timedelta(seconds=60 * number)
-        times = sounds.tap_times(rng, count)
-        xy = np.round(keyboard.centres[rng.integers(len(keyboard.centres), size=count)])
-        name = f"{start:%H.%M.%S}.123_{start:%m_%d_%Y}.wav"
-        sound = sounds.recording(times, times[-1] + 0.5, seed=seed + number)
-        sounds.write_wav(folder / "01.acoustic" / name, sound)
-        touched = rng.random(count) > 0.1
-        late = times - LATENCY + rng.uniform(0, 0.01, count)
-        lines += sounds.touch_lines(late[touched], xy[touched], start)
-        # A phantom in time, and strays after the audio's end.
-        lines += sounds.touch_lines(
-            np.r_[times[count // 2] + 0.3, times[-1] + [1, 2]], xy[:3], start
-        )
-        truth.append((times, xy, touched))
-    touch_file = folder / "02.neonode" / "13.05.00_01_27_2023_nnode.csv"
-    touch_file.parent.mkdir()
-    touch_file.write_text("\n".join(lines) + "\n")
-    return truth
 
 
 def run(folder, output, *more):
@@ -322,7 +295,7 @@ def test_the_stage_imports_nothing_heavy(tmp_path):
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "workflow")},
+        env={**os.environ, "PYTHONPATH": str(WORKFLOW)},
     ).stdout.split()
     assert not {"pandas", "scipy", "sklearn", "matplotlib", "torch", "librosa"} & set(listed)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from made import ENCODING, LABELS, SHAPE, dataset, fold, people, stage
+from made import ENCODING, LABELS, dataset, fold, people, stage
 from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score
 
 from tap2key.__main__ import main
@@ -17,33 +17,9 @@ from tap2key.datasets.encoded_dataset import Rows, load_dataset_folder
 from tap2key.datasets.encodings import Encoding
 from tap2key.evaluation.confusion import confusion_counts, write_confusion
 from tap2key.evaluation.metrics import calibration_error, scores
-from tap2key.models.model_folder import write_about
 from tap2key.models.places import LOCATION, expected_places, location_scores, places_of
 from tap2key.models.predictor import load_predictor
-from tap2key.models.wav2vec2 import build_extractor, build_model
 from tap2key.study.keyboard import load_keyboard
-
-CROP = (0.5, 2)
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    root = tmp_path_factory.mktemp("study")
-    datasets = people(root / "datasets", ["Ana", "Bo", "Chen", "Dee"], taps=60, rare=2)
-    return fold(root / "fold", datasets, "Ana")[0], datasets
-
-
-@pytest.fixture(scope="module")
-def network(study, tmp_path_factory):
-    """A model folder as training writes it, with weights that were never trained."""
-    folder = tmp_path_factory.mktemp("network")
-    torch.manual_seed(0)
-    build_model(None, SHAPE, LABELS, 8 * 40).save_pretrained(folder)
-    build_extractor(ENCODING.sample_rate).save_pretrained(folder)
-    settings = {"kind": "wav2vec2", "model": {"crop_ms": CROP, "max_duration_s": None}}
-    opened = load_dataset_folder(study[1]["Bo"])
-    write_about(folder, settings, read_json(study[0] / "fold.json"), opened, 512, 0, {})
-    return folder
 
 
 @pytest.fixture(scope="module")

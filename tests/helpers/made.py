@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from running import ROOT
 
 from tap2key.__main__ import main
 from tap2key.core.provenance import digest
@@ -15,7 +16,7 @@ from tap2key.datasets.encoded_dataset import save_dataset
 from tap2key.datasets.encodings import Encoding
 from tap2key.segmentation.taps import BY_TIME, WindowWriter, write_taps
 
-WORKFLOW = Path(__file__).parents[2] / "workflow"
+WORKFLOW = ROOT / "workflow"
 RECORDING = "13.05.22.123_01_27_2023.wav"
 LABELS = ("a", "b", "|")
 # 4 ms around the onset at 16 kHz, all eight channels: 64 frames, 512 values.

@@ -1,9 +1,8 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import fft, signal
 
+from tap2key.core.shipped import KEYBOARD
 from tap2key.signal.delays import gcc_phat_delays, pairs
 from tap2key.simulation import room
 from tap2key.simulation.chance import Purpose, stream
@@ -18,8 +17,6 @@ from tap2key.simulation.recording import (
 )
 from tap2key.simulation.typist import draw_taps, draw_typist, key_order, tap_times
 from tap2key.study.keyboard import load_keyboard
-
-KEYBOARD = Path(__file__).parents[2] / "config" / "keyboard.csv"
 
 
 @pytest.fixture(scope="module")

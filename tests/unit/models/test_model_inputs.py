@@ -1,7 +1,6 @@
 """A saved model with stock Transformers names the keys that `evaluate` has it name."""
 
 import re
-from pathlib import Path
 
 import datasets
 import numpy as np
@@ -9,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from made import LABELS, SETTINGS, dataset, fold, people, stage, training_arguments
+from running import ROOT
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
 from tap2key.__main__ import main
@@ -19,7 +19,7 @@ from tap2key.datasets.encodings import Encoding
 from tap2key.models.model_inputs import cut_for
 from tap2key.models.predictor import load_predictor
 
-PAGE = Path(__file__).parents[2] / "docs" / "python.md"
+PAGE = ROOT / "docs" / "python.md"
 # Half of a row, which shifts move to and fro in training.
 CROPPED = {
     "model": {**SETTINGS["model"], "crop_ms": [0.5, 1.5]},

@@ -6,10 +6,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from tap2key.core.shipped import KEYBOARD
+from tap2key.study.keyboard import load_keyboard
+
 RATE = 96_000
 START = datetime(2023, 1, 27, 13, 5, 22, 123000)
 NAME = "13.05.22.123_01_27_2023.wav"
 NOISE = 1e-3
+LATENCY = -0.16
 
 
 def tap_sound(rng: np.random.Generator, loudness: float = 0.2) -> np.ndarray:
@@ -69,3 +73,29 @@ def touch_lines(times_s: np.ndarray, xy: np.ndarray, start: datetime = START) ->
 def tap_times(rng: np.random.Generator, count: int) -> np.ndarray:
     """Irregular times, 0.12 to 0.6 s apart: [count]."""
     return 0.5 + np.cumsum(rng.uniform(0.12, 0.6, count))
+
+
+def make_session(
+    folder: Path, recordings: int = 1, count: int = 30, seed: int = 0, begin: datetime = START
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """A session with known taps: per recording their times, places and which were touched."""
+    rng = np.random.default_rng(seed)
+    keyboard = load_keyboard(KEYBOARD)
+    truth, lines = [], []
+    for number in range(recordings):
+        start = begin + timedelta(seconds=60 * number)
+        times = tap_times(rng, count)
+        xy = np.round(keyboard.centres[rng.integers(len(keyboard.centres), size=count)])
+        name = f"{start:%H.%M.%S}.123_{start:%m_%d_%Y}.wav"
+        sound = recording(list(times), times[-1] + 0.5, seed=seed + number)
+        write_wav(folder / "01.acoustic" / name, sound)
+        touched = rng.random(count) > 0.1
+        late = times - LATENCY + rng.uniform(0, 0.01, count)
+        lines += touch_lines(late[touched], xy[touched], start)
+        # A phantom in time, and strays after the audio's end.
+        lines += touch_lines(np.r_[times[count // 2] + 0.3, times[-1] + [1, 2]], xy[:3], start)
+        truth.append((times, xy, touched))
+    touch_file = folder / "02.neonode" / "13.05.00_01_27_2023_nnode.csv"
+    touch_file.parent.mkdir()
+    touch_file.write_text("\n".join(lines) + "\n")
+    return truth

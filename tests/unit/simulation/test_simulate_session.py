@@ -1,5 +1,4 @@
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,12 +7,12 @@ import soundfile
 
 from tap2key.__main__ import main
 from tap2key.core.files import read_tsv
+from tap2key.core.shipped import KEYBOARD
 from tap2key.simulation import sensor
 from tap2key.simulation.chance import Purpose, bounded_normal, stream
 from tap2key.simulation.difficulty import load_difficulty
 from tap2key.study.keyboard import load_keyboard
 
-KEYBOARD = Path(__file__).parents[2] / "config" / "keyboard.csv"
 SMALL = ["--participants", "1", "--sessions", "2", "--recordings", "2", "--taps", "24"]
 LINE = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6},\d+,(   Down|   Move|     Up),\d+,\d+,\d+"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 from made import CENTRES, SETTINGS, fold, people, stage, taps, training_arguments
-from test_segment import make_session
+from sounds import make_session
 
 from tap2key.core.files import write_tsv
 from tap2key.study.scan import recordings_in, write_manifest

@@ -13,7 +13,7 @@ import sounds
 import torch
 from made import ENCODING, LABELS, SHAPE, WORKFLOW, command, fold, people, stage
 from scipy.signal import resample_poly
-from test_segment import make_session
+from sounds import make_session
 
 from tap2key.__main__ import main
 from tap2key.core.files import read_json, read_tsv

@@ -1,10 +1,10 @@
 import unicodedata
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from running import ROOT
 
 from tap2key.config.configuration import (
     choose,
@@ -20,7 +20,7 @@ from tap2key.datasets.encodings import REPRESENTATIONS, Encoding, encode_windows
 from tap2key.models.wav2vec2 import build_classifier
 from tap2key.training.augmentation import Augmentation
 
-CONFIG = Path(__file__).parents[2] / "config"
+CONFIG = ROOT / "config"
 
 
 def shipped(name="config.yaml"):

@@ -3,7 +3,6 @@ import json
 import numpy as np
 import pytest
 from made import stage
-from test_evaluation import network, study  # noqa: F401
 
 from tap2key.core.files import read_tsv
 from tap2key.core.shipped import KEYBOARD
@@ -164,7 +163,7 @@ def test_the_curve_starts_at_the_model_as_it_is_and_counts_what_it_used():
 
 
 @pytest.mark.parametrize("kind", ["network", "forest"])
-def test_stages_from_a_models_folder_to_the_curve(request, study, tmp_path, kind):  # noqa: F811
+def test_stages_from_a_models_folder_to_the_curve(request, study, tmp_path, kind):
     folder, datasets = study
     training = [path for name, path in datasets.items() if name != "Ana"]
     if kind == "forest":
