@@ -274,13 +274,30 @@ def test_a_nodes_own_variable_is_left_to_the_node(monkeypatch):
     assert config["launch"]["stage_to"] == "${TMPDIR}/x"
 
 
-@pytest.mark.parametrize("others", [[], ["demo.yaml"]])
-def test_the_shipped_configs_are_valid(others):
-    raw = shipped()
-    for name in others:
+# As the head of each file says to give them.
+SHIPPED = [
+    ["config.yaml"],
+    ["config.yaml", "demo.yaml"],
+    ["config.yaml", "experiments.yaml"],
+    ["config.yaml", "experiments.yaml", "evidence.yaml"],
+]
+
+
+@pytest.mark.parametrize("files", SHIPPED, ids=" ".join)
+def test_the_shipped_configs_are_valid(files):
+    raw = {}
+    for name in files:
         raw = merge(raw, shipped(name))
     config = complete_config(raw)
-    assert choose(list(config["experiments"]), config["select_experiments"], "select_experiments")
+    chosen = choose(list(config["experiments"]), config["select_experiments"], "select_experiments")
+    assert chosen
+    given = raw["select_experiments"]
+    assert given == "all" or len(chosen) == len(given)
+
+
+def test_no_shipped_config_is_left_unvalidated():
+    there = {path.relative_to(CONFIG).as_posix() for path in CONFIG.rglob("*.yaml")}
+    assert there == {name for files in SHIPPED for name in files}
 
 
 def test_the_shipped_config_spells_out_every_key_with_its_default():

@@ -8,7 +8,7 @@ import soundfile
 from tap2key.__main__ import main
 from tap2key.core.files import read_tsv
 from tap2key.core.shipped import KEYBOARD
-from tap2key.simulation import sensor
+from tap2key.simulation import sensor, session
 from tap2key.simulation.chance import Purpose, bounded_normal, stream
 from tap2key.simulation.difficulty import load_difficulty
 from tap2key.study.keyboard import load_keyboard
@@ -49,11 +49,40 @@ def test_one_session_alone_is_byte_for_byte_the_one_of_the_whole(made, tmp_path)
         assert alone == contents(made / part / folder)
 
 
-def test_another_seed_is_another_study(made, tmp_path):
+def drawn(root, folder):
+    """What chance decided in a session: per recording its taps, clock, setup and quiet start."""
+    truth = pd.read_parquet(root / "truth" / folder / "taps.parquet")
+    rows = read_tsv(root / "truth" / folder / "recordings.tsv")
+    result = []
+    for row, path in zip(rows, sorted((root / "study" / folder).rglob("*.wav")), strict=True):
+        taps = truth[truth["recording"] == row["recording"]]
+        quiet = round(96_000 * (taps["contact_s"].min() - 0.02))
+        facts = {name: {row[name]} for name in ("latency_s", "drift_ppm", "snr_db", "speed_factor")}
+        facts["contact_s"] = set(taps["contact_s"])
+        # Differences: hum and rumble of two rooms are alike.
+        result.append((facts, np.diff(soundfile.read(path, quiet)[0][:, 0], 2)))
+    return result
+
+
+def test_another_seed_is_another_study(made, tmp_path, monkeypatch):
+    """In every respect: nothing is drawn from a stream that the seed does not reach."""
     folder = folders(made)[0]
-    assert simulate(tmp_path, "--seed", "2", "--only", folder) == 0
-    other = {len(v) for v in contents(tmp_path / "study").values()}
-    assert other.isdisjoint(len(v) for v in contents(made / "study" / folder).values())
+    asked = set()
+
+    def watched(seed, purpose, *place):
+        asked.add((seed, purpose))
+        return stream(seed, purpose, *place)
+
+    monkeypatch.setattr(session, "stream", watched)
+    assert simulate(tmp_path, "--seed", "2", "--only", folder, "--workers", "1") == 0
+    assert asked == {(2, purpose) for purpose in Purpose}
+    for (one, noise), (other, others_noise) in zip(
+        drawn(made, folder), drawn(tmp_path, folder), strict=True
+    ):
+        assert {name for name in one if one[name] & other[name]} == set()
+        shared = min(len(noise), len(others_noise))
+        assert shared > 10_000
+        assert abs(np.corrcoef(noise[:shared], others_noise[:shared])[0, 1]) < 0.05
 
 
 def test_a_study_holds_recordings_and_touches_and_no_truth(made):
