@@ -31,6 +31,7 @@ def expected_jobs(sessions, participants, encodings=3, experiments=4, forests=2)
         "train": (experiments - forests) * participants,
         "baseline": forests * participants,
         "evaluate": runs,
+        "draw": runs,
         "calibrate": runs,
         "calibration_curve": experiments,
         "summarize": experiments,
@@ -66,6 +67,7 @@ def test_selection_from_the_command_line(tmp_path, make_session):
         "fold": 4,
         "baseline": 4,
         "evaluate": 4,
+        "draw": 4,
         "calibrate": 4,
         "calibration_curve": 2,
         "summarize": 2,
@@ -278,7 +280,7 @@ def test_a_larger_study_has_one_job_per_session_and_participants_share_them(tmp_
     run = dry_run(tmp_path, "select_experiments=gcc-phat-forest")
     assert run.jobs == {
         **dict.fromkeys(("segment", "preview"), 200),
-        **dict.fromkeys(("encode", "fold", "baseline", "evaluate", "calibrate"), 20),
+        **dict.fromkeys(("encode", "fold", "baseline", "evaluate", "draw", "calibrate"), 20),
         **dict.fromkeys(("summarize", "calibration_curve", "overview", "compare"), 1),
         **dict.fromkeys(("record", "all"), 1),
     }

@@ -66,20 +66,25 @@ def test_what_study_tsv_says_of_a_session_reruns_that_session_alone(finished):
 def test_comments_docstrings_and_layout_rerun_nothing(finished):
     package = finished / "workflow" / "tap2key"
     with (
-        edited(package / "represent.py", "CHANNELS = 8", "# eight of them\n\nCHANNELS = 8"),
-        edited(package / "train.py", '"""Stage `train`', '"""The stage `train`'),
-        edited(package / "detect.py", '"""', '"""Now: '),
+        edited(
+            package / "datasets" / "encodings.py",
+            "CHANNELS = 8",
+            "# eight of them\n\nCHANNELS = 8",
+        ),
+        edited(package / "training" / "train.py", '"""Stage `train`', '"""The stage `train`'),
+        edited(package / "signal" / "detection.py", '"""', '"""Now: '),
     ):
         assert planned(finished) == {}
 
 
-def test_a_line_of_represent_reruns_from_encode(finished):
+def test_a_line_of_encodings_reruns_from_encode(finished):
     package = finished / "workflow" / "tap2key"
-    with edited(package / "represent.py", "HIGHPASS_ORDER = 2", "HIGHPASS_ORDER = 3"):
+    encodings = package / "datasets" / "encodings.py"
+    with edited(encodings, "HIGHPASS_ORDER = 2", "HIGHPASS_ORDER = 3"):
         jobs = planned(finished)
     assert set(jobs) == {
         *("encode", "fold", "train", "baseline"),
-        *("evaluate", "calibrate", "calibration_curve", "summarize", "compare", "curves"),
+        *("evaluate", "draw", "calibrate", "calibration_curve", "summarize", "compare", "curves"),
         *("choose", "record", "all"),
     }
     assert len(jobs["encode"]) == 6
@@ -89,7 +94,7 @@ def test_a_setting_reruns_what_depends_on_it(finished):
     with edited(finished / "small.yaml", "epochs: 12", "epochs: 13"):
         jobs = planned(finished)
     assert set(jobs) == {
-        *("train", "evaluate", "calibrate", "calibration_curve", "summarize", "compare"),
+        *("train", "evaluate", "draw", "calibrate", "calibration_curve", "summarize", "compare"),
         *("curves", "choose", "record", "all"),
     }
     assert {job["experiment"] for job in jobs["evaluate"]} == {"aligned-48000"}
@@ -105,8 +110,8 @@ def test_a_lost_model_is_made_again_and_nothing_before_it(finished):
         hidden.rename(model)
     assert jobs["baseline"] == [{"experiment": "level-forest", "fold": "Tony", "seed": "0"}]
     assert set(jobs) == {
-        *("baseline", "evaluate", "calibrate", "calibration_curve", "summarize", "compare"),
-        *("record", "all"),
+        *("baseline", "evaluate", "draw", "calibrate", "calibration_curve", "summarize"),
+        *("compare", "record", "all"),
     }
 
 
