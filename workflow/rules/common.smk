@@ -1,6 +1,5 @@
 """What all rules share: the plan of the run, code hashes, and how a stage is started."""
 
-import gc
 import inspect
 import json
 import re
@@ -13,13 +12,11 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from tap2key.core import folders
-from tap2key.orchestration import leftovers, options, plan
+from tap2key.orchestration import leftovers, options, plan, snakemake_internals
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.provenance import code_hash
 
-# A large study's graph is millions of objects that live as long as the run, and Python's collector
-# would walk them again and again while it is built: a good part of a dry run's time. See `onstart`.
-gc.disable()
+snakemake_internals.pause_garbage_collection()
 
 try:
     PLAN = plan.make_plan(config, workflow.is_main_process)
@@ -92,17 +89,10 @@ def among(names):
 
 
 onstart:
-    gc.freeze()
-    gc.enable()
-    # To keep to its default of 100 jobs a second, Snakemake starts a timer after each round of
-    # scheduling that calls for another round. They add up until a core does nothing else.
-    limit = workflow.scheduling_settings.max_jobs_per_timespan
-    if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
-    # Only SLURM's executor names its jobs after the run.
+    snakemake_internals.warn_if_unknown()
+    snakemake_internals.resume_garbage_collection()
+    snakemake_internals.lift_default_rate(workflow)
     try:
-        leftovers.take_over(
-            Path(RESULTS), getattr(workflow.scheduler._executor, "run_uuid", None)
-        )
+        leftovers.take_over(Path(RESULTS), snakemake_internals.name_in_queue(workflow))
     except Tap2keyError as error:
         raise WorkflowError(str(error)) from None
