@@ -30,15 +30,11 @@ localrules:
 
 
 rule all:
+    """Make everything: models, evaluations, their summary, and the record of the run."""
     default_target: True
     input:
         # Users take models away, so a lost one is made again though its evaluation is there.
-        [model for name in EXPERIMENTS for model in PLAN.each_run("models", name)],
+        every_run("models", EXPERIMENTS),
         f"{RESULTS}/summary/experiments.tsv",
-        [
-            f"{run}/confusion.png"
-            for name in EXPERIMENTS
-            for run in PLAN.each_run("evaluations", name)
-        ],
         rules.record.output,
         [f"{RESULTS}/predictions/{name}" for name in PLAN.predicting],

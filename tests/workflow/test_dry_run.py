@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 from running import ROOT, snakemake
 
 DRY = ("--cores", "1", "-n", "--quiet", "host")
@@ -19,6 +20,14 @@ FLAT = [f"{name}_01_2{day}_23_data" for name in ("Tony", "Maria", "Chen") for da
 
 def dry_run(folder, *config):
     return snakemake(folder, [*DRY, "--config", "study=study", *config])
+
+
+def rules():
+    """What Snakemake lists: each rule and, in brackets, what it says of itself."""
+    demo = ["--configfile", str(ROOT / "config" / "demo.yaml"), "--list-rules"]
+    run = snakemake(ROOT, demo)
+    assert run.status == 0, run.text
+    return dict(re.findall(r"^(\w+)(?: (\(.*\)))?$", run.text, flags=re.M))
 
 
 def expected_jobs(sessions, participants, encodings=3, experiments=4, forests=2):
@@ -232,9 +241,33 @@ def test_what_looks_like_a_recording_and_is_not_used_is_said_and_listed(tmp_path
 def test_the_demo_shows_its_whole_dag_from_a_clean_checkout(copy_of_workflow):
     run = snakemake(copy_of_workflow, ["--profile", "profiles/demo", "-n"], root=copy_of_workflow)
     assert run.status == 0, run.text
-    simulated = [name for name in run.jobs if name.startswith("simulate_")]
-    assert len(simulated) == run.jobs["segment"]
+    assert run.jobs["simulate"] == run.jobs["segment"] == 4 * 3
     assert run.jobs["train"] == run.jobs["encode"] / 2
+
+
+def test_profiles_name_rules_that_there_are():
+    named = set()
+    for profile in (ROOT / "profiles").glob("*/config.yaml"):
+        settings = yaml.safe_load(profile.read_text(encoding="utf-8"))
+        for option in ("set-threads", "set-resources", "groups"):
+            named |= set(settings.get(option, {}))
+    assert "train" in named
+    assert named <= set(rules())
+
+
+def test_the_list_of_rules_explains_each_of_them():
+    listed = rules()
+    assert {"simulate", "segment", "train", "draw", "record", "all"} <= set(listed)
+    unexplained = [name for name, about in listed.items() if not about.endswith(".)")]
+    assert unexplained == []
+
+
+def test_the_rule_graph_has_one_box_for_each_rule_of_the_demo(copy_of_workflow):
+    asked = ["--profile", "profiles/demo"]
+    jobs = snakemake(copy_of_workflow, [*asked, "-n"], root=copy_of_workflow).jobs
+    drawn = snakemake(copy_of_workflow, [*asked, "--rulegraph"], root=copy_of_workflow)
+    boxes = re.findall(r'^\t\d+\[label = "(\w+)"', drawn.text, flags=re.M)
+    assert sorted(boxes) == sorted(jobs)
 
 
 def test_every_experiment_of_the_file_and_each_encoding_once(tmp_path, make_session):

@@ -1,7 +1,6 @@
 """What reruns after a change, and what does not."""
 
 import os
-import re
 import shutil
 from contextlib import contextmanager
 
@@ -40,27 +39,7 @@ def test_touching_a_recording_spares_the_model_that_holds_its_participant_out(fi
     for rule in ("fold", "train", "baseline"):
         assert {job["fold"] for job in jobs[rule]} == {"Chen", "Tony"}, rule
     assert {job["fold"] for job in jobs["evaluate"]} == {"Chen", "Maria", "Tony"}
-    assert not any(rule.startswith("simulate") for rule in jobs)
-
-
-def test_what_study_tsv_says_of_a_session_reruns_that_session_alone(finished):
-    study = finished / "results" / "simulated" / "study"
-    wav = next(study.glob("Maria_*/01.acoustic/*.wav"))
-    simulated = re.search("^simulate: .*$", (finished / "small.yaml").read_text(), re.M)[0]
-    on_disk = f"study: {study.relative_to(finished)}\nstudy_table: told.tsv"
-
-    def segmented(row):
-        (finished / "told.tsv").write_text(
-            f"path\tstart\tlatency_s\n{wav.relative_to(study)}\t{row}\n", encoding="utf-8"
-        )
-        with edited(finished / "small.yaml", simulated, on_disk):
-            jobs = planned(finished)
-        return [(job["participant"], job["session"]) for job in jobs.get("segment", [])]
-
-    of_wav = [("Maria", wav.parents[1].name.split("_", 1)[1])]
-    assert segmented("\t") == []
-    assert segmented("2023-02-01T10:00:00.5\t") == of_wav
-    assert segmented("\t0.25") == of_wav
+    assert "simulate" not in jobs
 
 
 def test_comments_docstrings_and_layout_rerun_nothing(finished):

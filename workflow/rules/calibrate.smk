@@ -2,22 +2,23 @@
 
 
 rule calibrate:
+    """Measure how much a few labelled taps of the held-out participant improve a model."""
     input:
-        model=f"{RESULTS}/models/{{experiment}}/{{fold}}/seed-{{seed}}",
+        model=f"{RESULTS}/models/{RUN}",
         fold=rules.fold.output,
         training=lambda w: PLAN.training_datasets(w.experiment, w.fold),
         datasets=lambda w: PLAN.tested_datasets(w.experiment, w.fold),
         keyboard=PLAN.keyboard,
     output:
         multiext(
-            f"{RESULTS}/calibration/{{experiment}}/{{fold}}/seed-{{seed}}/",
+            f"{RESULTS}/calibration/{RUN}/",
             "calibration.tsv",
             "provenance.json",
         ),
     log:
-        f"{RESULTS}/logs/calibrate/{{experiment}}/{{fold}}/seed-{{seed}}.log",
+        log_of("calibrate", RUN),
     benchmark:
-        f"{RESULTS}/benchmarks/calibrate/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
+        benchmark_of("calibrate", RUN)
     wildcard_constraints:
         experiment=among(PLAN.calibrated),
     conda:
@@ -37,31 +38,30 @@ rule calibrate:
 
 
 rule calibration_curve:
+    """Draw an experiment's scores over the number of labelled taps per key."""
     input:
         lambda w: [
             f"{folder}/calibration.tsv" for folder in PLAN.each_run("calibration", w.experiment)
         ],
     output:
         tables=multiext(f"{RESULTS}/calibration/{{experiment}}/", "curve.tsv", "provenance.json"),
-        picture=report(
+        picture=shown(
             f"{RESULTS}/calibration/{{experiment}}/curve.png",
-            caption="../report/calibration.rst",
-            category="Experiments",
-            subcategory="{experiment}",
-            labels={"experiment": "{experiment}", "what": "calibrated with a few taps"},
+            "calibration",
+            "calibrated with a few taps",
+            **OF_EXPERIMENT,
         ),
-        page=report(
+        page=shown(
             f"{RESULTS}/calibration/{{experiment}}/curve.html",
-            caption="../report/calibration.rst",
-            category="Experiments",
-            subcategory="{experiment}",
-            labels={"experiment": "{experiment}", "what": "calibrated with a few taps, table"},
+            "calibration",
+            "calibrated with a few taps, table",
+            **OF_EXPERIMENT,
         ),
         print=f"{RESULTS}/calibration/{{experiment}}/curve.pdf",
     log:
-        f"{RESULTS}/logs/calibration_curve/{{experiment}}.log",
+        log_of("calibration_curve", "{experiment}"),
     benchmark:
-        f"{RESULTS}/benchmarks/calibration_curve/{{experiment}}.tsv"
+        benchmark_of("calibration_curve", "{experiment}")
     conda:
         "../../envs/learning.yaml"
     threads: 1

@@ -1,4 +1,4 @@
-"""What all rules share: the plan of the run, code hashes, and how a stage is started."""
+"""What all rules share: the plan of the run, where files go, and how a stage is started."""
 
 import inspect
 import json
@@ -28,6 +28,29 @@ except Tap2keyError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = PLAN.results
+SESSION = "{participant}/{session}"
+RUN = "{experiment}/{fold}/seed-{seed}"
+
+# Where in the report an output is found, and the wildcards that tell it from others there.
+OF_STUDY = {"category": "Study"}
+OF_SEGMENTATION = {"category": "Segmentation", "subcategory": "all"}
+OF_SESSION = {
+    "category": "Segmentation",
+    "subcategory": "{participant}",
+    "wildcards": ["participant", "session"],
+}
+OF_RUN = {
+    "category": "Participants",
+    "subcategory": "{fold}",
+    "wildcards": ["experiment", "fold", "seed"],
+}
+OF_EXPERIMENT = {
+    "category": "Experiments",
+    "subcategory": "{experiment}",
+    "wildcards": ["experiment"],
+}
+OF_EXPERIMENTS = {"category": "Experiments", "subcategory": "all"}
+OF_RECORD = {"category": "Run"}
 
 # With conda active Snakemake deletes PYTHONPATH, so every command sets it itself.
 shell.executable("bash")
@@ -53,6 +76,27 @@ wildcard_constraints:
     seed="[0-9]+",
 
 
+def log_of(rule, job=None):
+    """The log of a rule's job, which is named by the wildcards of the rule."""
+    return f"{RESULTS}/logs/{rule}/{job}.log" if job else f"{RESULTS}/logs/{rule}.log"
+
+
+def benchmark_of(rule, job=None):
+    """The benchmark of a rule's job, named as its log."""
+    return f"{RESULTS}/benchmarks/{rule}/{job}.tsv" if job else f"{RESULTS}/benchmarks/{rule}.tsv"
+
+
+def shown(path, caption, what, wildcards=(), **place):
+    """An output that the report shows under a name, with the caption in workflow/report."""
+    labels = {name: f"{{{name}}}" for name in wildcards} | {"what": what}
+    return report(path, caption=f"../report/{caption}.rst", labels=labels, **place)
+
+
+def every_run(stage, names):
+    """The folders of a stage for all folds and seeds of several experiments."""
+    return [run for name in names for run in PLAN.each_run(stage, name)]
+
+
 def signed(function):
     """Keep a function's signature, which Snakemake asks for several times a job."""
     function.__signature__ = inspect.signature(function)
@@ -73,7 +117,7 @@ def minutes(first):
 def files_of_session(wildcards):
     """A session's recordings and touch files."""
     recordings = PLAN.sessions[wildcards.participant, wildcards.session]
-    return [*(r.path for r in recordings), *recordings[0].touch_files]
+    return PLAN.to_declare([*(r.path for r in recordings), *recordings[0].touch_files])
 
 
 @signed

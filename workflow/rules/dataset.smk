@@ -2,6 +2,7 @@
 
 
 rule encode:
+    """Turn a participant's taps into the dataset that models of one encoding read."""
     input:
         lambda w: [
             f"{taps}/{name}"
@@ -11,9 +12,9 @@ rule encode:
     output:
         directory(f"{RESULTS}/datasets/{{encoding}}/{{participant}}"),
     log:
-        f"{RESULTS}/logs/encode/{{encoding}}/{{participant}}.log",
+        log_of("encode", "{encoding}/{participant}"),
     benchmark:
-        f"{RESULTS}/benchmarks/encode/{{encoding}}/{{participant}}.tsv"
+        benchmark_of("encode", "{encoding}/{participant}")
     conda:
         "../../envs/learning.yaml"
     threads: 1
@@ -30,14 +31,15 @@ rule encode:
 
 
 rule fold:
+    """Choose a fold's training and validation taps; its held-out participant is no input."""
     input:
         lambda w: PLAN.training_datasets(w.experiment, w.fold),
     output:
-        directory(f"{RESULTS}/folds/{{experiment}}/{{fold}}/seed-{{seed}}"),
+        directory(f"{RESULTS}/folds/{RUN}"),
     log:
-        f"{RESULTS}/logs/fold/{{experiment}}/{{fold}}/seed-{{seed}}.log",
+        log_of("fold", RUN),
     benchmark:
-        f"{RESULTS}/benchmarks/fold/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
+        benchmark_of("fold", RUN)
     conda:
         "../../envs/learning.yaml"
     threads: 1

@@ -2,20 +2,21 @@
 
 
 rule evaluate:
+    """Score a model on the participant it never heard."""
     input:
-        model=f"{RESULTS}/models/{{experiment}}/{{fold}}/seed-{{seed}}",
+        model=f"{RESULTS}/models/{RUN}",
         fold=rules.fold.output,
         datasets=lambda w: PLAN.tested_datasets(w.experiment, w.fold),
         keyboard=PLAN.keyboard,
     output:
-        predictions=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/predictions.parquet",
-        metrics=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/metrics.json",
-        confusion=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/confusion.tsv",
-        provenance=f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/provenance.json",
+        predictions=f"{RESULTS}/evaluations/{RUN}/predictions.parquet",
+        metrics=f"{RESULTS}/evaluations/{RUN}/metrics.json",
+        confusion=f"{RESULTS}/evaluations/{RUN}/confusion.tsv",
+        provenance=f"{RESULTS}/evaluations/{RUN}/provenance.json",
     log:
-        f"{RESULTS}/logs/evaluate/{{experiment}}/{{fold}}/seed-{{seed}}.log",
+        log_of("evaluate", RUN),
     benchmark:
-        f"{RESULTS}/benchmarks/evaluate/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
+        benchmark_of("evaluate", RUN)
     conda:
         "../../envs/learning.yaml"
     threads: 1
@@ -32,57 +33,29 @@ rule evaluate:
 
 
 rule draw:
+    """Draw an evaluation: confusion matrix, keyboard map and table of keys."""
     input:
         predictions=rules.evaluate.output.predictions,
         metrics=rules.evaluate.output.metrics,
         keyboard=PLAN.keyboard,
     output:
-        confusion=report(
-            f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/confusion.png",
-            caption="../report/confusion.rst",
-            category="Participants",
-            subcategory="{fold}",
-            labels={
-                "experiment": "{experiment}",
-                "fold": "{fold}",
-                "seed": "{seed}",
-                "what": "confusion matrix",
-            },
+        confusion=shown(
+            f"{RESULTS}/evaluations/{RUN}/confusion.png", "confusion", "confusion matrix", **OF_RUN
         ),
-        keyboard=report(
-            f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/keyboard.png",
-            caption="../report/keyboard.rst",
-            category="Participants",
-            subcategory="{fold}",
-            labels={
-                "experiment": "{experiment}",
-                "fold": "{fold}",
-                "seed": "{seed}",
-                "what": "keyboard map",
-            },
+        keyboard=shown(
+            f"{RESULTS}/evaluations/{RUN}/keyboard.png", "keyboard", "keyboard map", **OF_RUN
         ),
-        by_key=report(
-            f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/keys.html",
-            caption="../report/keys.rst",
-            category="Participants",
-            subcategory="{fold}",
-            labels={
-                "experiment": "{experiment}",
-                "fold": "{fold}",
-                "seed": "{seed}",
-                "what": "keys",
-            },
-        ),
+        by_key=shown(f"{RESULTS}/evaluations/{RUN}/keys.html", "keys", "keys", **OF_RUN),
         others=multiext(
-            f"{RESULTS}/evaluations/{{experiment}}/{{fold}}/seed-{{seed}}/",
+            f"{RESULTS}/evaluations/{RUN}/",
             "confusion.pdf",
             "keyboard.pdf",
             "keys.tsv",
         ),
     log:
-        f"{RESULTS}/logs/draw/{{experiment}}/{{fold}}/seed-{{seed}}.log",
+        log_of("draw", RUN),
     benchmark:
-        f"{RESULTS}/benchmarks/draw/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
+        benchmark_of("draw", RUN)
     conda:
         "../../envs/learning.yaml"
     threads: 1
@@ -97,6 +70,7 @@ rule draw:
 
 
 rule summarize:
+    """Gather an experiment's scores: a row per held-out participant, then the mean."""
     input:
         evaluations=lambda w: [
             f"{folder}/{name}"
@@ -106,12 +80,11 @@ rule summarize:
         folds=lambda w: PLAN.each_run("folds", w.experiment),
         keyboard=PLAN.keyboard,
     output:
-        participants=report(
+        participants=shown(
             f"{RESULTS}/summary/{{experiment}}/participants.html",
-            caption="../report/participants.rst",
-            category="Experiments",
-            subcategory="{experiment}",
-            labels={"experiment": "{experiment}", "what": "scores of the participants"},
+            "participants",
+            "scores of the participants",
+            **OF_EXPERIMENT,
         ),
         about=f"{RESULTS}/summary/{{experiment}}/summary.json",
         tables=multiext(
@@ -121,40 +94,31 @@ rule summarize:
             "confusion.tsv",
             "keys.tsv",
         ),
-        class_counts=report(
+        class_counts=shown(
             f"{RESULTS}/summary/{{experiment}}/class_counts.html",
-            caption="../report/class_counts.rst",
-            category="Experiments",
-            subcategory="{experiment}",
-            labels={"experiment": "{experiment}", "what": "taps of each key by fold"},
+            "class_counts",
+            "taps of each key by fold",
+            **OF_EXPERIMENT,
         ),
-        confusion=report(
+        confusion=shown(
             f"{RESULTS}/summary/{{experiment}}/confusion.png",
-            caption="../report/confusion.rst",
-            category="Experiments",
-            subcategory="{experiment}",
-            labels={"experiment": "{experiment}", "what": "confusion matrix"},
+            "confusion",
+            "confusion matrix",
+            **OF_EXPERIMENT,
         ),
-        keyboard=report(
+        keyboard=shown(
             f"{RESULTS}/summary/{{experiment}}/keyboard.png",
-            caption="../report/keyboard.rst",
-            category="Experiments",
-            subcategory="{experiment}",
-            labels={"experiment": "{experiment}", "what": "keyboard map"},
+            "keyboard",
+            "keyboard map",
+            **OF_EXPERIMENT,
         ),
-        by_key=report(
-            f"{RESULTS}/summary/{{experiment}}/keys.html",
-            caption="../report/keys.rst",
-            category="Experiments",
-            subcategory="{experiment}",
-            labels={"experiment": "{experiment}", "what": "keys"},
-        ),
+        by_key=shown(f"{RESULTS}/summary/{{experiment}}/keys.html", "keys", "keys", **OF_EXPERIMENT),
         print=multiext(f"{RESULTS}/summary/{{experiment}}/", "confusion.pdf", "keyboard.pdf"),
         provenance=f"{RESULTS}/summary/{{experiment}}/provenance.json",
     log:
-        f"{RESULTS}/logs/summarize/{{experiment}}.log",
+        log_of("summarize", "{experiment}"),
     benchmark:
-        f"{RESULTS}/benchmarks/summarize/{{experiment}}.tsv"
+        benchmark_of("summarize", "{experiment}")
     conda:
         "../../envs/learning.yaml"
     threads: 1
@@ -171,23 +135,23 @@ rule summarize:
         " --keyboard {input.keyboard:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
-# Reads models, not evaluations: the choice is made before a held-out score is known.
 rule choose:
+    """Name the best Wav2Vec2 experiment by validation scores, before held-out ones are known."""
     input:
-        [model for name in PLAN.candidates for model in PLAN.each_run("models", name)],
+        # Models, not evaluations: no held-out score can have a say.
+        every_run("models", PLAN.candidates),
     output:
         table=f"{RESULTS}/choice/validation.tsv",
-        page=report(
+        page=shown(
             f"{RESULTS}/choice/validation.html",
-            caption="../report/choice.rst",
-            category="Experiments",
-            subcategory="all",
-            labels={"what": "choice on validation scores"},
+            "choice",
+            "choice on validation scores",
+            **OF_EXPERIMENTS,
         ),
     log:
-        f"{RESULTS}/logs/choose.log",
+        log_of("choose"),
     benchmark:
-        f"{RESULTS}/benchmarks/choose.tsv"
+        benchmark_of("choose")
     conda:
         "../../envs/learning.yaml"
     threads: 1
@@ -201,6 +165,7 @@ rule choose:
 
 
 rule compare:
+    """Set the experiments side by side, and test their differences."""
     input:
         [
             f"{RESULTS}/summary/{name}/{file}"
@@ -210,32 +175,24 @@ rule compare:
     output:
         table=f"{RESULTS}/summary/experiments.tsv",
         differences=f"{RESULTS}/summary/differences.tsv",
-        worth=report(
+        worth=shown(
             f"{RESULTS}/summary/differences.html",
-            caption="../report/differences.rst",
-            category="Experiments",
-            subcategory="all",
-            labels={"what": "differences between experiments"},
+            "differences",
+            "differences between experiments",
+            **OF_EXPERIMENTS,
         ),
-        page=report(
-            f"{RESULTS}/summary/experiments.html",
-            caption="../report/experiments.rst",
-            category="Experiments",
-            subcategory="all",
-            labels={"what": "scores"},
-        ),
-        picture=report(
+        page=shown(f"{RESULTS}/summary/experiments.html", "experiments", "scores", **OF_EXPERIMENTS),
+        picture=shown(
             f"{RESULTS}/summary/experiments.png",
-            caption="../report/compared.rst",
-            category="Experiments",
-            subcategory="all",
-            labels={"what": "participants side by side"},
+            "compared",
+            "participants side by side",
+            **OF_EXPERIMENTS,
         ),
         print=f"{RESULTS}/summary/experiments.pdf",
     log:
-        f"{RESULTS}/logs/compare.log",
+        log_of("compare"),
     benchmark:
-        f"{RESULTS}/benchmarks/compare.tsv"
+        benchmark_of("compare")
     conda:
         "../../envs/learning.yaml"
     threads: 1

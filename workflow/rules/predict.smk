@@ -2,16 +2,17 @@
 
 
 rule predict:
+    """Name the keys in new recordings, which have no touches, with all of an experiment's models."""
     input:
-        recordings=NEW_RECORDINGS,
+        recordings=PLAN.to_declare(NEW_RECORDINGS),
         models=lambda w: PLAN.each_run("models", w.experiment),
         keyboard=PLAN.keyboard,
     output:
         directory(f"{RESULTS}/predictions/{{experiment}}"),
     log:
-        f"{RESULTS}/logs/predict/{{experiment}}.log",
+        log_of("predict", "{experiment}"),
     benchmark:
-        f"{RESULTS}/benchmarks/predict/{{experiment}}.tsv"
+        benchmark_of("predict", "{experiment}")
     wildcard_constraints:
         experiment=among(PLAN.predicting),
     conda:

@@ -2,28 +2,24 @@
 
 
 rule preview:
+    """Draw each recording of a session: its taps, touches, thresholds and clock."""
     input:
         manifest=ancient(PLAN.manifest),
         session=files_of_session,
         taps=rules.segment.output.taps,
         audit=rules.segment.output.recordings,
     output:
-        report(
-            directory(f"{RESULTS}/previews/{{participant}}/{{session}}"),
+        shown(
+            directory(f"{RESULTS}/previews/{SESSION}"),
+            "preview",
+            "{recording}",
             patterns=["{recording}.png"],
-            caption="../report/preview.rst",
-            category="Segmentation",
-            subcategory="{participant}",
-            labels={
-                "participant": "{participant}",
-                "session": "{session}",
-                "what": "{recording}",
-            },
+            **OF_SESSION,
         ),
     log:
-        f"{RESULTS}/logs/preview/{{participant}}/{{session}}.log",
+        log_of("preview", SESSION),
     benchmark:
-        f"{RESULTS}/benchmarks/preview/{{participant}}/{{session}}.tsv"
+        benchmark_of("preview", SESSION)
     conda:
         "../../envs/learning.yaml"
     threads: 1

@@ -4,6 +4,7 @@ import snakemake as snakemake_itself
 
 
 rule overview:
+    """List the study's sessions, recordings and channels, and what was left out and why."""
     input:
         recordings=[
             f"{RESULTS}/taps/{participant}/{session}/{name}.tsv"
@@ -21,43 +22,37 @@ rule overview:
             "channels.tsv",
             "provenance.json",
         ),
-        study=report(
+        study=shown(
             f"{RESULTS}/overview/sessions.html",
-            caption="../report/study.rst",
-            category="Study",
-            labels={"what": "participants, sessions and recordings"},
+            "study",
+            "participants, sessions and recordings",
+            **OF_STUDY,
         ),
-        left_out=report(
+        left_out=shown(
             f"{RESULTS}/overview/left_out.html",
-            caption="../report/left_out.rst",
-            category="Study",
-            labels={"what": "recordings and files left out, and why"},
+            "left_out",
+            "recordings and files left out, and why",
+            **OF_STUDY,
         ),
-        recordings=report(
+        recordings=shown(
             f"{RESULTS}/overview/recordings.html",
-            caption="../report/recordings.rst",
-            category="Segmentation",
-            subcategory="all",
-            labels={"what": "every recording"},
+            "recordings",
+            "every recording",
+            **OF_SEGMENTATION,
         ),
-        channels=report(
-            f"{RESULTS}/overview/channels.html",
-            caption="../report/channels.rst",
-            category="Segmentation",
-            subcategory="all",
-            labels={"what": "every channel"},
+        channels=shown(
+            f"{RESULTS}/overview/channels.html", "channels", "every channel", **OF_SEGMENTATION
         ),
-        picture=report(
+        picture=shown(
             f"{RESULTS}/overview/channels.png",
-            caption="../report/channels_picture.rst",
-            category="Segmentation",
-            subcategory="all",
-            labels={"what": "channels side by side"},
+            "channels_picture",
+            "channels side by side",
+            **OF_SEGMENTATION,
         ),
     log:
-        f"{RESULTS}/logs/overview.log",
+        log_of("overview"),
     benchmark:
-        f"{RESULTS}/benchmarks/overview.tsv"
+        benchmark_of("overview")
     conda:
         "../../envs/learning.yaml"
     threads: 1
@@ -76,21 +71,21 @@ rule overview:
 
 
 rule curves:
+    """Draw the learning curves of an experiment's networks."""
     input:
         lambda w: PLAN.each_run("models", w.experiment),
     output:
-        picture=report(
+        picture=shown(
             f"{RESULTS}/learning/{{experiment}}/curves.png",
-            caption="../report/learning.rst",
-            category="Experiments",
-            subcategory="{experiment}",
-            labels={"experiment": "{experiment}", "what": "learning curves"},
+            "learning",
+            "learning curves",
+            **OF_EXPERIMENT,
         ),
         print=f"{RESULTS}/learning/{{experiment}}/curves.pdf",
     log:
-        f"{RESULTS}/logs/curves/{{experiment}}.log",
+        log_of("curves", "{experiment}"),
     benchmark:
-        f"{RESULTS}/benchmarks/curves/{{experiment}}.tsv"
+        benchmark_of("curves", "{experiment}")
     wildcard_constraints:
         experiment=among(PLAN.of_kind(forests=False)),
     conda:
@@ -107,10 +102,12 @@ rule curves:
 
 
 rule record:
+    """Write down what the run was: configuration, versions, time and memory."""
     input:
         rules.compare.output.table,
         rules.overview.output.study,
         [rules.choose.output.page] if PLAN.candidates else [],
+        [f"{run}/confusion.png" for run in every_run("evaluations", EXPERIMENTS)],
         [f"{RESULTS}/previews/{participant}/{session}" for participant, session in PLAN.sessions],
         [f"{RESULTS}/learning/{name}/curves.png" for name in PLAN.of_kind(forests=False)],
         [f"{RESULTS}/calibration/{name}/curve.png" for name in PLAN.calibrated],
@@ -123,28 +120,23 @@ rule record:
             "versions.tsv",
             "provenance.json",
         ),
-        runtime=report(
+        runtime=shown(
             f"{RESULTS}/record/runtime.html",
-            caption="../report/runtime.rst",
-            category="Run",
-            labels={"what": "time and memory of each rule"},
+            "runtime",
+            "time and memory of each rule",
+            **OF_RECORD,
         ),
-        config=report(
-            f"{RESULTS}/record/config.html",
-            caption="../report/config.rst",
-            category="Run",
-            labels={"what": "configuration"},
-        ),
-        versions=report(
+        config=shown(f"{RESULTS}/record/config.html", "config", "configuration", **OF_RECORD),
+        versions=shown(
             f"{RESULTS}/record/versions.html",
-            caption="../report/versions.rst",
-            category="Run",
-            labels={"what": "code revision and package versions"},
+            "versions",
+            "code revision and package versions",
+            **OF_RECORD,
         ),
     log:
-        f"{RESULTS}/logs/record.log",
+        log_of("record"),
     benchmark:
-        f"{RESULTS}/benchmarks/record.tsv"
+        benchmark_of("record")
     conda:
         "../../envs/learning.yaml"
     threads: 1

@@ -2,20 +2,21 @@
 
 
 rule segment:
+    """Find the taps in a session's recordings and label them by the touches."""
     input:
         manifest=ancient(PLAN.manifest),
         session=files_of_session,
         keyboard=PLAN.keyboard,
     output:
-        taps=f"{RESULTS}/taps/{{participant}}/{{session}}/taps.parquet",
-        windows=f"{RESULTS}/taps/{{participant}}/{{session}}/windows.npy",
-        recordings=f"{RESULTS}/taps/{{participant}}/{{session}}/recordings.tsv",
-        channels=f"{RESULTS}/taps/{{participant}}/{{session}}/channels.tsv",
-        provenance=f"{RESULTS}/taps/{{participant}}/{{session}}/provenance.json",
+        taps=f"{RESULTS}/taps/{SESSION}/taps.parquet",
+        windows=f"{RESULTS}/taps/{SESSION}/windows.npy",
+        recordings=f"{RESULTS}/taps/{SESSION}/recordings.tsv",
+        channels=f"{RESULTS}/taps/{SESSION}/channels.tsv",
+        provenance=f"{RESULTS}/taps/{SESSION}/provenance.json",
     log:
-        f"{RESULTS}/logs/segment/{{participant}}/{{session}}.log",
+        log_of("segment", SESSION),
     benchmark:
-        f"{RESULTS}/benchmarks/segment/{{participant}}/{{session}}.tsv"
+        benchmark_of("segment", SESSION)
     conda:
         "../../envs/signal.yaml"
     threads: 2

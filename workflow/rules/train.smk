@@ -7,12 +7,13 @@ localrules:
 
 # Compute nodes often have no network: this runs where Snakemake was started.
 rule pretrained:
+    """Fetch a pretrained model from the model hub, on the machine where Snakemake runs."""
     output:
         directory(f"{RESULTS}/pretrained/{{name}}"),
     log:
-        f"{RESULTS}/logs/pretrained/{{name}}.log",
+        log_of("pretrained", "{name}"),
     benchmark:
-        f"{RESULTS}/benchmarks/pretrained/{{name}}.tsv"
+        benchmark_of("pretrained", "{name}")
     conda:
         "../../envs/learning.yaml"
     params:
@@ -26,6 +27,7 @@ rule pretrained:
 
 
 rule train:
+    """Train an experiment's network on a fold, without the participant it holds out."""
     input:
         fold=rules.fold.output,
         datasets=lambda w: PLAN.training_datasets(w.experiment, w.fold),
@@ -33,11 +35,11 @@ rule train:
         pretrained=lambda w: PLAN.pretrained(w.experiment),
         checkpoint=lambda w: PLAN.checkpoint_files(w.experiment),
     output:
-        directory(f"{RESULTS}/models/{{experiment}}/{{fold}}/seed-{{seed}}"),
+        directory(f"{RESULTS}/models/{RUN}"),
     log:
-        f"{RESULTS}/logs/train/{{experiment}}/{{fold}}/seed-{{seed}}.log",
+        log_of("train", RUN),
     benchmark:
-        f"{RESULTS}/benchmarks/train/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
+        benchmark_of("train", RUN)
     wildcard_constraints:
         experiment=among(PLAN.of_kind(forests=False)),
     conda:
@@ -64,15 +66,16 @@ rule train:
 
 
 rule baseline:
+    """Fit an experiment's forest on a fold, without the participant it holds out."""
     input:
         fold=rules.fold.output,
         datasets=lambda w: PLAN.training_datasets(w.experiment, w.fold),
     output:
-        directory(f"{RESULTS}/models/{{experiment}}/{{fold}}/seed-{{seed}}"),
+        directory(f"{RESULTS}/models/{RUN}"),
     log:
-        f"{RESULTS}/logs/baseline/{{experiment}}/{{fold}}/seed-{{seed}}.log",
+        log_of("baseline", RUN),
     benchmark:
-        f"{RESULTS}/benchmarks/baseline/{{experiment}}/{{fold}}/seed-{{seed}}.tsv"
+        benchmark_of("baseline", RUN)
     wildcard_constraints:
         experiment=among(PLAN.of_kind(forests=True)),
     conda:

@@ -15,6 +15,7 @@ from tap2key.core.path_variables import filled_in
 from tap2key.core.provenance import digest
 from tap2key.core.shipped import DIFFICULTY, KEYBOARD
 from tap2key.models.hub import folder_name, revision_of
+from tap2key.orchestration.simulated_sessions import files_to_declare, forget_incomplete
 from tap2key.orchestration.sources import simulated_study, study_roots, survey
 from tap2key.reading.unlabelled import can_be_input, state_of, unlabelled_recordings
 from tap2key.simulation.plan import PlannedSession, plan_study
@@ -338,12 +339,21 @@ class Plan:
         """Path of the file that fixes how difficult the simulated study is."""
         return self.config["simulate"]["difficulty"] or str(DIFFICULTY)
 
-    def simulate_options(self, session: PlannedSession) -> list[str]:
-        """The simulate stage's arguments for one session."""
+    @cached_property
+    def simulated_folders(self) -> frozenset[str]:
+        """The session folders to simulate, relative to the simulated study."""
+        return frozenset(session.folder for session in self.simulated)
+
+    def to_declare(self, files: Iterable[str | Path]) -> list[str]:
+        """What a job that reads these files declares as its inputs; see `simulated_sessions`."""
+        return files_to_declare(files, self.results, self.simulated_folders)
+
+    def simulate_options(self, folder: str) -> list[str]:
+        """The simulate stage's arguments for one session folder."""
         given = {key: v for key, v in self.config["simulate"].items() if v is not None}
         options = ["--study", self.simulated_study, "--truth", self.simulated_truth]
         options += [text for key, value in given.items() for text in (f"--{key}", str(value))]
-        return [*options, "--only", session.folder]
+        return [*options, "--only", folder]
 
     @property
     def simulated_study(self) -> str:
@@ -377,6 +387,8 @@ def make_plan(raw: Mapping[str, Any], main_process: bool) -> Plan:
         raise Tap2keyError(
             f"config: results: {results} cannot be written ({error.strerror}); name another folder"
         ) from None
+    if config["simulate"] is not None:
+        forget_incomplete(config["results"].rstrip("/"), found.recordings)
     _warn(found, results / PASSED_OVER_NAME)
     return plan_of(config, found.recordings)
 
