@@ -151,7 +151,8 @@ def remarks(workload: Workload, benchmarks: Path | None) -> list[str]:
                 f"GPU-hours are a guess ({GPU_OPERATIONS_PER_S / 1e12:g} TFLOP/s, at least "
                 f"{GPU_STEP_S * 1000:g} ms a step); a finished run's --benchmarks correct it."
             )
-    missing = [name for folder, name in workload.plan.fetched.items() if not Path(folder).is_dir()]
+    fetched = workload.plan.fetched.items()
+    missing = [name for folder, (name, _) in fetched if not Path(folder).is_dir()]
     if missing:
         said.append(
             f"Not fetched yet, taken to be as large as wav2vec2-base: {', '.join(missing)}."
