@@ -13,9 +13,10 @@ OF_PERSON = {person: [] for person in PEOPLE}
 for session in SESSIONS:
     OF_PERSON[session.parts[0]].append(session.parts[1])
 ALL_FILES = config.get("files") == "all"
-EVALUATION = (
-    *("json", "parquet", "confusion.tsv", "keys.tsv", "confusion.png", "keyboard.png", "keys.html"),
-    *("confusion.pdf", "keyboard.pdf", "provenance.json"),
+EVALUATION = ("json", "parquet", "confusion.tsv", "provenance.json")
+DRAWN = (
+    *("confusion.png", "keyboard.png", "keys.html"),
+    *("confusion.pdf", "keyboard.pdf", "keys.tsv"),
 )
 TAPS = ("parquet", "npy") if ALL_FILES else ("parquet",)
 AUDIT = "tsv" if ALL_FILES else "parquet"
@@ -100,6 +101,15 @@ rule evaluate:
         "cat {input} > {output[0]}"
 
 
+rule draw:
+    input:
+        [f"bare/evaluations/{{participant}}.{end}" for end in EVALUATION[: 1 + ALL_FILES]],
+    output:
+        [f"bare/evaluations/{{participant}}.{end}" for end in (DRAWN if ALL_FILES else DRAWN[:1])],
+    shell:
+        "cat {input} > {output[0]}"
+
+
 rule calibrate:
     input:
         "bare/models/{participant}.onnx",
@@ -153,6 +163,7 @@ rule record:
         "bare/experiments.tsv",
         "bare/overview.tsv",
         "bare/curve.png",
+        [f"bare/evaluations/{p}.confusion.png" for p in PEOPLE],
         [f"bare/previews/{session}.png" for session in SESSIONS],
     output:
         "bare/record.tsv",
