@@ -38,6 +38,7 @@ check: $(INSTALLED)
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow/rules
+	lint-imports --no-logo
 	snakemake --configfile config/demo.yaml --lint
 
 test: check

@@ -28,7 +28,7 @@ from tap2key.study.manifest import (
     write_passed_over,
 )
 from tap2key.study.scan import Found, select_participants
-from tap2key.training.launch import share_of_batch
+from tap2key.training.batches import share_of_batch
 
 FOREST_KINDS = ("gcc_phat_forest", "level_forest", "mfcc_forest")
 HOLDING_OUT = ("leave_one_participant_out", "given")

@@ -142,17 +142,3 @@ def first_host(environment: Mapping[str, str]) -> str:
     if told.returncode != 0:
         raise Tap2keyError(f"scontrol cannot expand the node list {nodes}: {told.stderr.strip()}")
     return told.stdout.split()[0]
-
-
-def share_of_batch(batch_size: int, processes: int, where: str) -> int:
-    """The rows of a batch that each of the processes gets.
-
-    Raises:
-        Tap2keyError: they cannot share it evenly; the message names `where`, the setting.
-    """
-    if batch_size % processes:
-        raise Tap2keyError(
-            f"{where} {batch_size}: cannot be shared by {processes} processes (launch); "
-            "choose a multiple"
-        )
-    return batch_size // processes

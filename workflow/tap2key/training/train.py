@@ -44,6 +44,7 @@ from tap2key.models.softness import Softness
 from tap2key.models.wav2vec2 import build_classifier, build_extractor
 from tap2key.study.keyboard import load_keyboard
 from tap2key.training.augmentation import Augmentation
+from tap2key.training.batches import share_of_batch
 from tap2key.training.bookkeeping import Bookkeeping
 from tap2key.training.checkpoints import last_complete_checkpoint, only_whole_checkpoints
 from tap2key.training.fitting import (
@@ -54,7 +55,6 @@ from tap2key.training.fitting import (
     read_settings,
 )
 from tap2key.training.inputs import Inputs, as_batch
-from tap2key.training.launch import share_of_batch
 from tap2key.training.processes import Interruption, check_equal_weights, sole_writer, told_by_first
 from tap2key.training.soft_labels import SoftLabelTrainer, soft_labels
 from tap2key.training.staging import staged
