@@ -6,7 +6,6 @@ PIP_OPTIONS ?=
 VENV := .venv
 INSTALLED := $(VENV)/installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-export PYTHONPATH := $(CURDIR)/workflow
 
 .PHONY: install demo test check anchors segmentation-accuracy fuzz clean
 
@@ -16,15 +15,16 @@ $(INSTALLED): envs/requirements.txt envs/requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tap2key needs Python 3.11: make PYTHON=…")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet $(PIP_OPTIONS) -r envs/requirements.txt -c envs/requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
 demo: $(INSTALLED)
 	snakemake --profile profiles/demo
-	python -m tap2key compare --summaries demo/summary/*/
+	tap2key compare --summaries demo/summary/*/
 	@echo "Report: demo/report.html"
 
 anchors: $(INSTALLED)
-	python -m tap2key anchors --taps demo/taps --truth demo/simulated/truth
+	tap2key anchors --taps demo/taps --truth demo/simulated/truth
 
 segmentation-accuracy: $(INSTALLED)
 	python tests/benchmark/labels.py --output results/segmentation
@@ -32,7 +32,7 @@ segmentation-accuracy: $(INSTALLED)
 
 fuzz: $(INSTALLED)
 	python tests/benchmark/fuzz_readers.py
-	PYTHONPATH="$(PYTHONPATH):$(CURDIR)/tests" python -m benchmark.fuzz_studies
+	PYTHONPATH="$(CURDIR)/tests" python -m benchmark.fuzz_studies
 
 check: $(INSTALLED)
 	ruff check .
