@@ -39,6 +39,7 @@ check: $(INSTALLED)
 	ruff format --check .
 	snakefmt --check Snakefile workflow/rules
 	lint-imports --no-logo
+	mypy
 	snakemake --configfile config/demo.yaml --lint
 
 test: check

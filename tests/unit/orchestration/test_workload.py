@@ -6,6 +6,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification
 from tap2key.config.configuration import complete_config
 from tap2key.datasets.crops import Cut
 from tap2key.datasets.encodings import Encoding, encode_windows
+from tap2key.orchestration.cost import remarks
 from tap2key.orchestration.plan import plan_of
 from tap2key.orchestration.sources import find_recordings
 from tap2key.orchestration.workload import Workload, length_of, network_of
@@ -86,3 +87,17 @@ def test_training_taps_are_the_share_that_neither_validates_nor_tests(workload):
     assert workload.training_taps("forest", "Ana") == pytest.approx(3 * 0.8 * 0.5)
     assert workload.training_taps("chance", "random") == pytest.approx(8 * 0.7)
     assert workload.jobs["baseline"] == 2 + 2
+
+
+def test_a_checkpoint_that_was_not_fetched_is_named_among_the_remarks(tmp_path):
+    session(tmp_path / "study", "Ana_1")
+    session(tmp_path / "study", "Bo_1")
+    config = complete_config(
+        {
+            "study": str(tmp_path / "study"),
+            "results": str(tmp_path / "results"),
+            "experiments": {"hub": {"model": {"checkpoint": "facebook/wav2vec2-base"}}},
+        }
+    )
+    said = remarks(Workload(plan_of(config, find_recordings(config))), None)
+    assert "Not fetched yet, taken to be as large as wav2vec2-base: facebook/wav2vec2-base." in said

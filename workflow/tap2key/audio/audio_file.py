@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class AudioFile:
         except Tap2keyError:
             if not self._sound.pieces:
                 raise
-            found = None
+            found = -1  # As no header counts.
         if self._sound.frames not in (None, found):
             self._in_pieces = True
             with self._open() as file:
@@ -114,9 +114,9 @@ class AudioFile:
             yield section
         read.close()
 
-    def _seeking_reader(self) -> Iterator[np.ndarray]:
+    def _seeking_reader(self) -> Generator[np.ndarray, tuple[int, int], None]:
         with self._open() as file:
-            piece = None
+            piece = np.zeros((0, CHANNELS), np.float32)
             while True:
                 first, last = yield piece
                 try:
@@ -127,9 +127,9 @@ class AudioFile:
                 if len(piece) < last - first:
                     raise self._error("truncated, samples are missing at its end")
 
-    def _stream_reader(self) -> Iterator[np.ndarray]:
+    def _stream_reader(self) -> Generator[np.ndarray, tuple[int, int], None]:
         held, held_from, blocks = np.zeros((0, CHANNELS), np.float32), 0, self.blocks()
-        piece = None
+        piece = held
         while True:
             first, last = yield piece
             while held_from + len(held) < last:
@@ -186,9 +186,9 @@ class AudioFile:
                     file = soundfile.SoundFile(shown, **self._sound.options)
                 else:
                     # Not by its name: its ending may say something else, its bytes be no UTF-8.
-                    shown = os.open(self.path, os.O_RDONLY)
-                    stack.callback(os.close, shown)
-                    file = soundfile.SoundFile(shown, closefd=False)
+                    descriptor = os.open(self.path, os.O_RDONLY)
+                    stack.callback(os.close, descriptor)
+                    file = soundfile.SoundFile(descriptor, closefd=False)
                 stack.enter_context(file)
             yield file
 

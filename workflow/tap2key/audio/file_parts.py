@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 # What stands for itself, or the first byte of a stretch of the file and the one behind its last.
 Piece = bytes | tuple[int, int]
@@ -20,7 +21,7 @@ class Sound:
 
     frames: int | None = None
     pieces: tuple[Piece, ...] = ()
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -52,8 +53,8 @@ class Pieces(io.RawIOBase):
         self._at = max(0, origin[whence] + offset)
         return self._at
 
-    def readinto(self, buffer: memoryview) -> int:
-        """Fill the buffer, across pieces; → how many bytes, fewer only at the end."""
+    def readinto(self, buffer: Any) -> int:
+        """Fill a writable buffer, across pieces; → how many bytes, fewer only at the end."""
         view, filled = memoryview(buffer).cast("B"), 0
         for number, piece in enumerate(self._pieces):
             start, end = self._starts[number : number + 2]

@@ -6,6 +6,7 @@ a recorder wrote into a pipe, or when it ended before it could fill in the size.
 
 import struct
 from pathlib import Path
+from typing import Any
 
 from tap2key.audio.chunks import WAVES, Chunk, Chunks
 from tap2key.audio.file_parts import Sound
@@ -48,7 +49,7 @@ def wav_sound(path: Path) -> Sound:
 class _Header:
     def __init__(self, path: Path, chunks: Chunks) -> None:
         self.path, self.chunks = path, chunks
-        self.options: dict[str, object] = {}
+        self.options: dict[str, Any] = {}
         self.frame_bytes = 1
         self.long_size: int | None = None
         self.warnings: list[str] = []

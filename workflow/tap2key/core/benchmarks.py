@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from tap2key.core.files import read_tsv
 
@@ -33,7 +34,7 @@ def numbers(cells: Iterable[str]) -> list[float]:
     return [float(cell) for cell in cells if cell not in NOT_MEASURED]
 
 
-def runtime_rows(benchmarks: Path) -> list[dict[str, object]]:
+def runtime_rows(benchmarks: Path) -> list[dict[str, Any]]:
     """One row per rule, the one that took longest first.
 
     Seconds are wall-clock, memory is the resident set in MiB, as psutil counts it.

@@ -18,7 +18,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Less than any library's buffer: whoever fails to write with so little left failed for want of it.
 FULL_BYTES = 64 * 1024
 # A file's name may hold bytes that are no text; they are written as \udcXX.
-ANY_NAME = {"encoding": "utf-8", "errors": "backslashreplace"}
+ANY_NAME = "backslashreplace"
 LONGEST_NAME = 255
 
 
@@ -82,7 +82,7 @@ def write_json(path: str | Path, value: Any) -> None:
         raise Tap2keyError(f"{Path(path).name}: {undefined or 'it'} {NOT_FINITE}; nothing written")
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with atomic_file(path) as temporary:
-        temporary.write_text(text, **ANY_NAME)
+        temporary.write_text(text, encoding="utf-8", errors=ANY_NAME)
 
 
 def read_json(path: str | Path) -> Any:
@@ -104,7 +104,7 @@ def write_tsv(
     """
     with (
         atomic_file(path) as temporary,
-        temporary.open("w", newline="", **ANY_NAME) as handle,
+        temporary.open("w", newline="", encoding="utf-8", errors=ANY_NAME) as handle,
     ):
         writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
         writer.writerow(columns)

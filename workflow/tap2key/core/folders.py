@@ -113,8 +113,8 @@ def _stage(about: dict[str, Any]) -> str | None:
 
 
 def _in_the_workflow(folder: Path) -> bool:
-    results = os.environ.get(RESULTS_VARIABLE)
-    return bool(results) and Path(os.path.realpath(results)) in folder.parents
+    results = os.environ.get(RESULTS_VARIABLE, "")
+    return results != "" and Path(os.path.realpath(results)) in folder.parents
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from PIL import Image
@@ -26,7 +27,7 @@ DOTS_PER_INCH = 110
 PALETTE_COLOURS = 256
 
 ENTER = "|"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "pdf.fonttype": 42,
     "axes.titlesize": 13,

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -13,7 +13,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
     """Pass `items` through while showing on stderr how many are done."""
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     if sys.stderr.isatty():
         yield from tqdm(items, desc=what, total=total)

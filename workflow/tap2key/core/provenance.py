@@ -76,7 +76,10 @@ def _read(module: str) -> tuple[str, tuple[str, ...]]:
     """A module's syntax tree as text, without docstrings, and the package's modules it imports."""
     parts: list[str] = []
     names: list[str] = []
-    _write(ast.parse(_source(module).read_text(encoding="utf-8")), parts, names)
+    source = _source(module)
+    if source is None:
+        raise ModuleNotFoundError(module)
+    _write(ast.parse(source.read_text(encoding="utf-8")), parts, names)
     return "\n".join(parts), tuple(name for name in names if _source(name) is not None)
 
 
@@ -129,8 +132,9 @@ def _closure(module: str) -> set[str]:
 def _named(node: ast.Import | ast.ImportFrom) -> list[str]:
     if isinstance(node, ast.Import):
         return [a.name for a in node.names if a.name.startswith("tap2key.")]
-    if (node.module or "").split(".")[0] == "tap2key":
-        return [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
+    module = node.module or ""
+    if module.split(".")[0] == "tap2key":
+        return [module, *(f"{module}.{a.name}" for a in node.names)]
     return []
 
 

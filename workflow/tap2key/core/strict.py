@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -31,7 +31,7 @@ def place_of_undefined(value: Any) -> str | None:
     if is_undefined(value):
         return ""
     if isinstance(value, Mapping):
-        children = value.items()
+        children: Iterable[tuple[Any, Any]] = value.items()
     elif isinstance(value, list | tuple):
         children = enumerate(value)
     else:

@@ -71,11 +71,11 @@ def encode(
     """
     hashed = hashlib.sha256(repr(encoding).encode())
     inputs, label_ids, kept, left_out = [], [], [], []
-    labels: tuple[str, ...] | None = None
+    labels: tuple[str, ...] = ()
     paired: Counter[tuple[str, str, str]] = Counter()
     for folder in folders:
         table, windows = load_taps(folder, verify=True)
-        if labels not in (None, keyboard_labels(table)):
+        if labels not in ((), keyboard_labels(table)):
             raise Tap2keyError(
                 f"{folder}: made with another keyboard than {folders[0]}; segment both anew"
             )

@@ -260,7 +260,7 @@ class Rows:
         """Every row: [rows, length] float32."""
         return self[np.arange(len(self))]
 
-    def __getitem__(self, rows: Sequence[int]) -> np.ndarray:
+    def __getitem__(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """[n] row numbers → [n, length] float32."""
         wanted = np.asarray(rows)
         if self._indices is not None:

@@ -111,6 +111,7 @@ class Encoding:
 
     @property
     def _kept_before(self) -> int:
+        assert self.crop_ms is not None
         return round(self.crop_ms[0] * self.sample_rate / 1000)
 
     def crop(self, windows: np.ndarray) -> np.ndarray:

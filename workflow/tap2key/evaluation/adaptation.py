@@ -104,7 +104,7 @@ def calibrated(given: Heard, keys: np.ndarray, wanted: Heard, places: Places) ->
         weights: _likelihood(own + np.tensordot(weights, hints, 1), keys)
         for weights in product(WEIGHTS, repeat=2)
     }
-    best = max(fits, key=fits.get)
+    best = max(fits, key=fits.__getitem__)
     return _log(wanted.probabilities) + np.tensordot(best, hints_of(given, keys, wanted, places), 1)
 
 
@@ -116,7 +116,7 @@ def hints_of(given: Heard, keys: np.ndarray, wanted: Heard, places: Places) -> n
     """
     shift = np.zeros(wanted.probabilities.shape)
     on_keys = keys != _index(places, OUTSIDE)
-    if wanted.places is not None and on_keys.any():
+    if given.places is not None and wanted.places is not None and on_keys.any():
         shift = Shift(given.places[on_keys], keys[on_keys], places).scores(wanted.places)
     return np.stack([shift, prototype_scores(given.probabilities, keys, wanted.probabilities)])
 

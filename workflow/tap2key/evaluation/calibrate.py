@@ -119,6 +119,7 @@ def hear(predictor: Predictor, training: Dataset, tested: Dataset) -> Heard:
         return Heard(probabilities, None)
     rows = located[sample(training.select(located), MOST_TRAINING_TAPS)]
     _, known = predictor.with_embeddings(Rows(training.select(rows)).all())
+    assert known is not None, "it gave the others' embeddings"
     return Heard(probabilities, Locator(known, seen[rows])(embeddings))
 
 

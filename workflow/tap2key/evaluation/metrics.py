@@ -76,7 +76,9 @@ def measures(
     return {name: found[name] for name in MEASURES}
 
 
-def label_scores(truth: Sequence[str], prediction: Sequence[str]) -> dict[str, float]:
+def label_scores(
+    truth: Sequence[str] | np.ndarray, prediction: Sequence[str] | np.ndarray
+) -> dict[str, float]:
     """Accuracy, macro-F1 and weighted F1 over the keys that occur in `truth`."""
     _, _, f1, support = precision_recall_fscore_support(
         truth, prediction, labels=sorted(set(truth)), zero_division=0

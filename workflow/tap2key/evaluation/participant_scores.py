@@ -50,10 +50,11 @@ def participant_rows(
     for seed, found in zip(seeds, evaluations, strict=True):
         for participant in dict.fromkeys(key[0] for key in found.identity):
             runs.setdefault(participant, {}).setdefault(seed, []).append(found.of(participant))
-    rows, macro_f1 = [], []
+    rows: list[dict[str, Any]] = []
+    macro_f1: list[dict[int, float]] = []
     for participant, by_seed in sorted(runs.items()):
         pooled = {seed: together(parts) for seed, parts in by_seed.items()}
-        scored = [scored_taps(found, places) for found in pooled.values()]
+        scored: list[dict[str, Any]] = [scored_taps(found, places) for found in pooled.values()]
         macro_f1.append({s: run["macro_f1"] for s, run in zip(pooled, scored, strict=True)})
         rows.append(
             {
@@ -75,7 +76,7 @@ def participant_rows(
     return [*rows, average]
 
 
-def scored_taps(found: Predictions, places: Places) -> dict[str, float | None]:
+def scored_taps(found: Predictions, places: Places) -> dict[str, Any]:
     """All of `SCORES`."""
     return {
         **measures(found.truth, found.probabilities, found.labels),

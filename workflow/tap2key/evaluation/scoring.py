@@ -54,10 +54,11 @@ def open_tested(folders: list[Path], fold: Path | None) -> EncodedDataset:
     opened = [load_dataset_folder(folder) for folder in folders]
     check_same_kind(opened)
     pool = concatenate_datasets([dataset.data for dataset in opened])
-    about = {"tests_on_rows": False} if fold is None else read_json(fold / FOLD_FILE)
-    if about["tests_on_rows"]:
-        check_unchanged(about, opened, fold)
-        pool = listed_parts(pool, fold, ["test"])["test"]
+    if fold is not None:
+        about = read_json(fold / FOLD_FILE)
+        if about["tests_on_rows"]:
+            check_unchanged(about, opened, fold)
+            pool = listed_parts(pool, fold, ["test"])["test"]
     return replace(opened[0], data=pool)
 
 

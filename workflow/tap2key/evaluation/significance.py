@@ -37,7 +37,7 @@ class PairedTest:
     verdict: str
 
 
-def bootstrap_interval(scores: Sequence[float], seed: int = 0) -> tuple[float, float]:
+def bootstrap_interval(scores: Sequence[float] | np.ndarray, seed: int = 0) -> tuple[float, float]:
     """A 95 % percentile interval of the mean over participants (Efron and Tibshirani, 1993).
 
     Participants are drawn with replacement 10,000 times; their taps stay together, since the taps
@@ -58,10 +58,8 @@ def paired_tests(scores: Mapping[str, Mapping[Hashable, float]]) -> list[PairedT
             compared, so a key names the participant and all that must be alike.
     """
     raw = [_paired(first, second, scores) for first, second in combinations(scores, 2)]
-    tested = [test for test in raw if test.p is not None]
-    corrected = dict(
-        zip([(t.first, t.second) for t in tested], holm([t.p for t in tested]), strict=True)
-    )
+    tested = {(test.first, test.second): test.p for test in raw if test.p is not None}
+    corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
     return [_judged(test, corrected.get((test.first, test.second))) for test in raw]
 
 

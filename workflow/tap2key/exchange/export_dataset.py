@@ -120,10 +120,11 @@ def export_paths(folders: Sequence[Path], fold: Path | None, output: Path, once:
 
 def _located(folders: Sequence[Path]) -> tuple[pa.Table, tuple[str, ...]]:
     """The labelled taps of all folders, with where their windows are."""
-    tables, labels = [], None
+    tables: list[pa.Table] = []
+    labels: tuple[str, ...] = ()
     for folder in folders:
         table, _ = load_taps(folder)
-        if labels not in (None, keyboard_labels(table)):
+        if labels not in ((), keyboard_labels(table)):
             raise Tap2keyError(
                 f"{folder}: made with another keyboard than {folders[0]}; segment both anew"
             )

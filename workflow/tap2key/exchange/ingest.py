@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -126,7 +127,7 @@ def as_given(given: Given, windows: np.ndarray) -> Ingested:
         given: labels and wavs.
         windows: [n, 8, 8192] float32.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, label, cells in zip(given.numbers, given.labels, given.cells, strict=True):
         known = cells.get("pairing") in (BY_TIME, VERIFIED)
         places = {name: _number(cells.get(name)) for name in ("time_s", "x", "y")}
@@ -155,7 +156,7 @@ def _verified(
 ) -> Ingested:
     """The taps as recording and touches have them, or as given, with why they do not tell."""
     try:
-        if recording is None:
+        if recording is None or touches is None:
             raise Tap2keyError(f"no recording {given.recording} in the session")
         return reverified(given, windows, recording, touches, keyboard)
     except Tap2keyError as error:

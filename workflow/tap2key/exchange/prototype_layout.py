@@ -35,7 +35,9 @@ class Given:
     @property
     def numbers(self) -> list[int]:
         """Each wav's number: [n]."""
-        return [int(SAMPLE.fullmatch(file.name)["number"]) for file in self.files]
+        return [
+            int(found["number"]) for file in self.files if (found := SAMPLE.fullmatch(file.name))
+        ]
 
 
 def sample_name(recording: str, number: int, greatest: int) -> str:
@@ -127,7 +129,7 @@ def _lines(text: str) -> list[list[str]]:
     """The cells of each line that is not blank; what stands between them, the first line tells."""
     lines = [line for line in LINE_ENDS.split(text) if line.strip()]
     counts = {delimiter: lines[0].count(delimiter) for delimiter in (",", ";", "\t") if lines}
-    delimiter = max(counts, key=counts.get, default=",")
+    delimiter = max(counts, key=counts.__getitem__, default=",")
     return [[cell.strip() for cell in cells_of(line, delimiter)] for line in lines]
 
 

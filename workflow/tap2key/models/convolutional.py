@@ -1,5 +1,7 @@
 """A plain 1-D convolutional network: what a small network without pretraining or attention does."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -17,7 +19,7 @@ class ConvolutionalConfig(PreTrainedConfig):
 
     model_type = "tap2key-convolutional"
 
-    def __init__(self, channels: int = 8, **kwargs: object) -> None:
+    def __init__(self, channels: int = 8, **kwargs: Any) -> None:
         """`channels` alternate in the input."""
         super().__init__(**kwargs)
         self.channels = channels
@@ -28,6 +30,8 @@ class ConvolutionalClassifier(PreTrainedModel):
 
     config_class = ConvolutionalConfig
     main_input_name = "input_values"
+    # Trainer itself averages the loss over steps of accumulation.
+    accepts_loss_kwargs = False
 
     def __init__(self, config: ConvolutionalConfig) -> None:
         """Random weights."""
@@ -42,6 +46,7 @@ class ConvolutionalClassifier(PreTrainedModel):
             ]
             before = width
         self.layers = nn.Sequential(*layers)
+        assert config.num_labels is not None
         self.head = nn.Linear(before, config.num_labels)
         self.post_init()
 

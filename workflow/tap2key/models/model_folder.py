@@ -1,5 +1,6 @@
 """What a model's folder says about the model, beside transformers' own files."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,6 @@ def read_about(folder: Path, allow_other_version: bool = False) -> dict[str, Any
     return about
 
 
-def encoding_of(about: dict[str, Any]) -> Encoding:
+def encoding_of(about: Mapping[str, Any]) -> Encoding:
     """The encoding that a model was trained on."""
     return Encoding.told(about["encoding"])

@@ -53,7 +53,7 @@ class NetworkPredictor:
         from tap2key.models.convolutional import ConvolutionalClassifier
 
         plain = about["kind"] == "convolutional"
-        family = ConvolutionalClassifier if plain else AutoModelForAudioClassification
+        family: Any = ConvolutionalClassifier if plain else AutoModelForAudioClassification
         self.torch = torch
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.folder = folder

@@ -36,10 +36,8 @@ def build_classifier(settings: Mapping[str, Any], labels: Sequence[str], cut: Cu
         Tap2keyError: see `build_model`.
     """
     if settings["kind"] == "convolutional":
-        names = {"id2label": dict(enumerate(labels))}
-        model = ConvolutionalClassifier(ConvolutionalConfig(channels=cut.period, **names))
-        model.accepts_loss_kwargs = False
-        return model
+        names: dict[str, Any] = {"id2label": dict(enumerate(labels))}
+        return ConvolutionalClassifier(ConvolutionalConfig(channels=cut.period, **names))
     chosen = settings["model"]
     return build_model(
         chosen["checkpoint"],
@@ -96,7 +94,8 @@ def build_model(
         )
     _freeze(model, freeze)
     # Its forward takes **kwargs, which Trainer would read as scaling its own loss.
-    model.accepts_loss_kwargs = False
+    # (Torch's types hold every attribute of a module for a tensor or a module.)
+    model.accepts_loss_kwargs = False  # type: ignore[assignment]
     return model
 
 
@@ -186,14 +185,15 @@ def _from_checkpoint(
     revision: str | None,
 ) -> Wav2Vec2ForSequenceClassification:
     # A compute node without a network would try for a minute, in every job.
-    here = {"local_files_only": True, "revision": revision_of(checkpoint, revision)}
+    here: dict[str, Any] = {"local_files_only": True, "revision": revision_of(checkpoint, revision)}
     try:
         found = Wav2Vec2Config.from_pretrained(checkpoint, **here)
         classifies = "Wav2Vec2ForSequenceClassification" in (found.architectures or [])
-        if classifies and list(found.id2label.values()) != list(labels):
+        others = found.id2label or {}
+        if classifies and list(others.values()) != list(labels):
             raise Tap2keyError(
                 f"model.checkpoint {checkpoint}: was trained on other labels "
-                f"({len(found.id2label)} of them); start from a checkpoint with these "
+                f"({len(others)} of them); start from a checkpoint with these "
                 f"{len(labels)} or without a classifier"
             )
         model = Wav2Vec2ForSequenceClassification.from_pretrained(

@@ -239,7 +239,7 @@ class Plan:
     def model_settings(self, experiment: str) -> dict[str, Any]:
         """What determines a model besides its data: only that is handed to training."""
         settings = self.experiments[experiment]
-        keys = ("kind", "trees")
+        keys: tuple[str, ...] = ("kind", "trees")
         if settings["kind"] not in FOREST_KINDS:
             keys = ("kind", "model", "augmentation", "training")
         return {key: settings[key] for key in keys}

@@ -149,11 +149,12 @@ def network_of(
     # Imported here since they take seconds, and a run of forests needs none of them.
     import torch
     from torch.utils.flop_counter import FlopCounterMode
-    from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification
+    from transformers import PreTrainedModel, Wav2Vec2Config, Wav2Vec2ForSequenceClassification
 
     from tap2key.models.convolutional import ConvolutionalClassifier, ConvolutionalConfig
 
     with torch.device("meta"):
+        network: PreTrainedModel
         if kind == "convolutional":
             network = ConvolutionalClassifier(
                 ConvolutionalConfig(channels=cut.channels, num_labels=labels)

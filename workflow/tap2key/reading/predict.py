@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -81,7 +82,8 @@ def main(args: argparse.Namespace) -> None:
             f"{args.model[0]}: was trained on other keys than {args.keyboard} has; use a model "
             "that was trained with this keyboard, or give the keyboard it was trained with"
         )
-    tables, texts, audits = [], [], []
+    tables, texts = [], []
+    audits: list[dict[str, Any]] = []
     with atomic_folder(args.output, "predict") as temporary:
         for recording in progress(recordings, "recordings"):
             audits.append({"recording": recording.name, "path": recording.path, "status": "ok"})
@@ -99,9 +101,9 @@ def main(args: argparse.Namespace) -> None:
             named = named_taps(table)
             write_tracks(temporary, recording.name, named, audio.duration_s)
             audits[-1] |= {"taps": len(named), "duration_s": round(audio.duration_s, 6)}
-            if said := joined_warnings([*audio.warnings, *said]):
-                audits[-1]["warnings"] = said
-                print(f"warning: {recording.path}: {said}", file=sys.stderr)
+            if warned := joined_warnings([*audio.warnings, *said]):
+                audits[-1]["warnings"] = warned
+                print(f"warning: {recording.path}: {warned}", file=sys.stderr)
             texts.append((recording.name, transcript(named, args.mark_below)))
             tables.append(table)
         if not tables:

@@ -150,7 +150,7 @@ def _files_below(folder: Path) -> tuple[list[Path], dict[Path, OSError]]:
     files: list[Path] = []
     unreadable: dict[Path, OSError] = {}
     entered: set[tuple[int, int]] = set()
-    waiting, linked = deque([folder]), deque()
+    waiting, linked = deque([folder]), deque[Path]()
     while waiting or linked:
         at = (waiting or linked).popleft()
         try:

@@ -65,7 +65,8 @@ def main(args: argparse.Namespace) -> None:
                 person: [row["accuracy"] for row in people if row["participant"] == person]
                 for person in sorted({row["participant"] for row in people})
             },
-            *([row[name] for row in means] for name in ("accuracy", "accuracy_low")),
+            [row["accuracy"] for row in means],
+            [row["accuracy_low"] for row in means],
             [row["accuracy_high"] for row in means],
             f"{args.experiment}: calibrated with a few taps of the session",
         )
@@ -83,8 +84,8 @@ def main(args: argparse.Namespace) -> None:
 def by_participant(drawn: list[dict[str, str]]) -> list[dict]:
     """Means over seeds and draws, by participant and labelled taps per key."""
     groups: dict[tuple[str, int], list[dict[str, str]]] = defaultdict(list)
-    for row in drawn:
-        groups[row["participant"], int(row["taps_per_key"])].append(row)
+    for one in drawn:
+        groups[one["participant"], int(one["taps_per_key"])].append(one)
     rows = []
     for (person, count), group in sorted(groups.items()):
         row: dict = {"participant": person, "taps_per_key": count}

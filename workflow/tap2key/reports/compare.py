@@ -1,7 +1,7 @@
 """Stage `compare`: the summaries of several experiments side by side."""
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
@@ -170,7 +170,7 @@ def training_minutes(benchmarks: Iterable[Path]) -> dict[str, dict[str, float | 
     }
 
 
-def comparable_scores(folder: Path) -> dict[tuple, float]:
+def comparable_scores(folder: Path) -> dict[Hashable, float]:
     """Each participant's score, by all that must be alike where two experiments are compared."""
     about = read_summary(folder)
     tested, heard = about["tested_taps"], about["heard_in_training"]

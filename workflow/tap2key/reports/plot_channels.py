@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -78,7 +79,8 @@ def _grouped(
 
 def _labels(keys: Sequence[tuple[str, ...]]) -> list[str]:
     """What differs from the row above: participant and session are said once."""
-    labels, before = [], ()
+    labels: list[str] = []
+    before: tuple[str, ...] = ()
     for key in keys:
         same = len(key) > 2 and before[:2] == key[:2]
         labels.append(key[-1] if same else "  ".join(key))
@@ -105,8 +107,7 @@ def _draw_panel(axis: Axes, values: Sequence[Sequence[float]], title: str) -> No
             if np.isfinite(value):
                 colour = text_colour(float(scale(value)))
                 text = f"{value:.0f}" if value > LOWEST_DB else "–"
-                style = {"color": colour, "fontsize": 7}
-                axis.text(channel, place, text, ha="center", va="center", **style)
+                axis.text(channel, place, text, ha="center", va="center", color=colour, fontsize=7)
     axis.set_xticks(range(CHANNELS))
     axis.set_xlabel("channel")
     axis.set_title(title, fontsize=10)
@@ -122,6 +123,6 @@ def _draw_marks(axis: Axes, place: int, rows: Sequence[dict[str, str]]) -> None:
             corner = (channel - 0.46, place - 0.44)
             frame = Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=STRONG, linewidth=2)
             axis.add_patch(frame)
-            style = {"color": STRONG, "fontsize": 7, "fontweight": "bold"}
+            style: dict[str, Any] = {"color": STRONG, "fontsize": 7, "fontweight": "bold"}
             behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
             axis.text(channel + 0.4, place, marks, ha="right", va="center", bbox=behind, **style)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -29,7 +30,10 @@ SCALE_MM = 20
 SMALLEST_SD_MM = 0.3
 UNUSED = "0.93"
 # Letters stay legible where an arrow or ellipse crosses them.
-ON_TOP = {"zorder": 5, "path_effects": [withStroke(linewidth=2.5, foreground="white")]}
+ON_TOP: dict[str, Any] = {
+    "zorder": 5,
+    "path_effects": [withStroke(linewidth=2.5, foreground="white")],
+}
 
 
 def draw_keyboard(
@@ -88,8 +92,9 @@ def _cap(axes: Axes, parts: np.ndarray, colour: object) -> None:
     low, high = parts.min(axis=0) - CAP_MM / 2, parts.max(axis=0) + CAP_MM / 2
     axes.add_patch(
         FancyBboxPatch(
-            low,
-            *(high - low),
+            (low[0], low[1]),
+            high[0] - low[0],
+            high[1] - low[1],
             boxstyle=f"round,pad=0,rounding_size={CAP_ROUNDING_MM}",
             facecolor=colour,
             edgecolor="0.45",
@@ -154,8 +159,8 @@ def _draw_confusions(axes: Axes, counts: np.ndarray, places: Places) -> None:
     for true, named in pairs:
         axes.add_patch(
             FancyArrowPatch(
-                places.nearest_part(true, named),
-                places.nearest_part(named, true),
+                tuple(places.nearest_part(true, named)),
+                tuple(places.nearest_part(named, true)),
                 connectionstyle="arc3,rad=0.3",
                 arrowstyle="-|>",
                 mutation_scale=12,

@@ -69,7 +69,7 @@ def audit_numbers(rows: list[dict], touches: int, matched: int, pieces: Sequence
         "unverified": sum(row["pairing"] == BY_ORDER for row in labelled),
         "overlapping_taps": sum(row["overlaps"] for row in rows),
     }
-    if clock.latency_sd_s is not None:
+    if clock.latency_sd_s is not None and clock.jitter_s is not None:
         numbers |= {
             "latency_sd_ms": round(1000 * clock.latency_sd_s, 3),
             "jitter_ms": round(1000 * clock.jitter_s, 3),

@@ -49,6 +49,7 @@ class Heard:
 
     def place(self, rows: Sequence[dict]) -> None:
         """Say where the taps were: their rows of `taps.parquet`, all of them, in order."""
+        assert self.taps is not None
         onsets = map(int, self.taps.onset)
         self.placed = {
             onset: (row["x"], row["y"])
@@ -85,7 +86,7 @@ def session_rows(session: Sequence[Heard], keyboard: Keyboard) -> list[dict]:
         keyboard: where the keys are.
     """
     read = [heard for heard in session if heard.taps is not None]
-    measured = [measure(heard.meter, heard.taps.each) for heard in read]
+    measured = [measure(h.meter, h.taps.each) for h in session if h.taps is not None]
     found = [faults(one) for one in measured]
     patterns = [
         _pattern(heard, one, own, keyboard)
@@ -131,12 +132,12 @@ def study_rows(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
     Returns:
         The same rows, with `verdict` and `warning` brought up to date.
     """
-    of_recording: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    of_recording: dict[tuple[str, str, str], list[dict[str, str]]] = {}
     for row in rows:
         key = (row["participant"], row["session"], row["recording"])
         of_recording.setdefault(key, []).append(row)
     patterns = {key: read_pattern(own) for key, own in of_recording.items()}
-    sessions: dict[tuple[str, ...], list[np.ndarray]] = {}
+    sessions: dict[tuple[str, str], list[np.ndarray]] = {}
     for key, pattern in patterns.items():
         if known(pattern):
             sessions.setdefault(key[:2], []).append(pattern)
@@ -159,6 +160,7 @@ def _pattern(
 ) -> np.ndarray:
     arrival_ms = measured.arrival_ms.copy()
     arrival_ms[:, unusable(found)] = np.nan
+    assert heard.taps is not None
     nowhere = (np.nan, np.nan)
     places = [heard.placed.get(int(onset), nowhere) for onset in heard.taps.onset]
     return fit_pattern(arrival_ms, np.array(places, dtype=float).reshape(-1, 2), keyboard)
@@ -170,10 +172,10 @@ def _within(
     """Compare each recording of a session with all of them, or with its only other one."""
     telling = [i for i, pattern in enumerate(patterns) if known(pattern)]
     usual = middle_pattern([patterns[i] for i in telling]) if telling else None
-    result = []
+    result: list[tuple[Comparison, list[Fault]]] = []
     for i, pattern in enumerate(patterns):
         others = [j for j in telling if j != i]
-        if i not in telling or not others:
+        if usual is None or i not in telling or not others:
             result.append((Comparison(np.full(CHANNELS, np.nan), (), ()), []))
         elif len(telling) < FEWEST_FOR_MEDIAN:
             comparison = compare(pattern, patterns[others[0]])

@@ -95,11 +95,11 @@ def estimate_clock(
             f"{len(tap_s)} taps and {len(touch_s)} touches are too few to find the latency "
             f"(at least {FEWEST_PAIRS} each); pin latency_s in study.tsv"
         )
-    fits = [
+    refinements = [
         refined(offset, drift, tap_s, touch_s, duration_s / 2, duration_s)
         for offset, drift in _candidates(tap_s, touch_s, duration_s)
     ]
-    fits = sorted((fit for fit in fits if fit is not None), key=lambda fit: -fit.lead)
+    fits = sorted((fit for fit in refinements if fit is not None), key=lambda fit: -fit.lead)
     if not fits:
         return None, "no latency fits taps and touches; check the start time, or pin latency_s"
     best = fits[0]
@@ -109,7 +109,7 @@ def estimate_clock(
     if not is_credible(best, tap_s, touch_s):
         return None, (
             f"only {best.pairs} of {len(touch_s)} touches fit {len(tap_s)} taps, and within "
-            f"{1000 * best.jitter_s:.0f} ms, at the best "
+            f"{1000 * (best.jitter_s or 0.0):.0f} ms, at the best "
             f"latency ({best.latency_s:.3f} s); check the start time, or pin latency_s in study.tsv"
         )
     if lead < LEAST_LEAD:
@@ -159,7 +159,8 @@ def is_credible(
     """Whether enough touches fit a clock, and closely enough, not to be there by chance."""
     needed = max(fewest, LEAST_PAIRED_SHARE * min(len(tap_s), len(touch_s)))
     # Unrelated times scatter as widely as they are allowed to.
-    return fit.pairs >= needed and fit.jitter_s < GREATEST_JITTER_S
+    jitter_s = math.inf if fit.jitter_s is None else fit.jitter_s
+    return fit.pairs >= needed and jitter_s < GREATEST_JITTER_S
 
 
 def _candidates(

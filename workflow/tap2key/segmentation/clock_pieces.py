@@ -154,8 +154,8 @@ def _clear_fits(
         if len(certain):
             span = int(certain[0]), int(certain[-1]) + 1
             fits.append(_fitted(*span, tap_s, touch_s, about, float(offset[first])))
-    fits = _merged([fit for fit in fits if fit is not None], tap_s, touch_s)
-    return [fit for fit in fits if _is_clear(fit, tap_s, touch_s)]
+    merged = _merged([fit for fit in fits if fit is not None], tap_s, touch_s)
+    return [fit for fit in merged if _is_clear(fit, tap_s, touch_s)]
 
 
 def _runs(chosen: np.ndarray) -> list[tuple[int, int]]:

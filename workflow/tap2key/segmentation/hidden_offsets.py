@@ -64,10 +64,11 @@ def gains(
 
 def _density(apart_s: np.ndarray) -> np.ndarray:
     parts = ((NARROW_S, 1 - WIDE_SHARE), (WIDE_S, WIDE_SHARE))
-    return sum(
+    narrow, wide = (
         share / (sd * math.sqrt(2 * math.pi)) * np.exp(-0.5 * (apart_s / sd) ** 2)
         for sd, share in parts
     )
+    return narrow + wide
 
 
 def decode(gains: np.ndarray, entry: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

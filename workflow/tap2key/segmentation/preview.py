@@ -3,8 +3,9 @@
 import argparse
 import dataclasses
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tap2key.audio.audio_file import AudioFile
 from tap2key.core.errors import Tap2keyError
@@ -29,7 +30,7 @@ ROWS_PER_SESSION = 40
 MOST_ROWS = 8
 PACKAGES = ("numpy", "soundfile", "soxr", "pyarrow", "matplotlib", "pillow")
 
-Found = tuple[Recording, Mapping[str, object], list[Mapping]]
+Found = tuple[Recording, Mapping[str, Any], Sequence[Mapping]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +63,7 @@ def main(args: argparse.Namespace) -> None:
     check_output_folder(args, "preview", session_folders(recordings))
     keyboard = load_keyboard(args.keyboard)
     touches = touches_of(recordings, keyboard)
+    found: Iterator[Found]
     if args.taps is not None:
         found = _found_before(args.taps, recordings)
     else:
@@ -141,6 +143,7 @@ def heading(view: View, shown_s: float) -> list[str]:
     length = f"{part}{view.duration_s:.1f} s"
     if view.reason is not None:
         return [*lines, f"LEFT OUT: {view.reason}", *([length] if shown_s else [])]
+    assert view.clock is not None, "a recording that was not left out has a clock"
     lines.append(
         f"{audit['taps']} taps: {audit['matched']} labelled, {audit['unmatched_taps']} without a "
         f"touch  ·  {audit['touches']} touches, {audit['unmatched_touches']} without a tap  ·  "

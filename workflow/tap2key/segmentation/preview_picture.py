@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -39,7 +40,13 @@ COLOURS = (
 )
 
 # Whole pixels, not blurred: half the size.
-TICK = {"marker": "|", "ls": "none", "ms": 12 * PIXEL, "mew": 2 * PIXEL, "antialiased": False}
+TICK: dict[str, Any] = {
+    "marker": "|",
+    "ls": "none",
+    "ms": 12 * PIXEL,
+    "mew": 2 * PIXEL,
+    "antialiased": False,
+}
 THRESHOLD_MARK = {**TICK, "marker": "_", "ms": 8 * PIXEL}
 
 LEAST_RANGE_DB, GREATEST_RANGE_DB = 20.0, 75.0
@@ -94,7 +101,7 @@ def draw_recording(
     save_in_colours(figure, stem, COLOURS)
 
 
-def decibels(amplitude: np.ndarray) -> np.ndarray:
+def decibels(amplitude: np.ndarray | float) -> np.ndarray:
     """Amplitudes in dB of full scale; silence stays finite."""
     return 20 * np.log10(np.maximum(amplitude, SILENT))
 
@@ -185,7 +192,7 @@ def _draw_row(
     needed = np.clip(decibels(ABOVE_NOISE * part.noise), low, None)
     axes.stairs(needed, part.edges_s, baseline=None, color=THRESHOLD, lw=1, zorder=4)
     if peak_height is not None and low < decibels(peak_height) < high:
-        axes.axhline(decibels(peak_height), color="black", lw=1, ls=(0, (4, 3)), zorder=4)
+        axes.axhline(float(decibels(peak_height)), color="black", lw=1, ls=(0, (4, 3)), zorder=4)
     axes.plot(view.tap_s[here], decibels(view.threshold[here]), color="black", **THRESHOLD_MARK)
     _draw_labels(axes, view, here, high, per_pixel)
     middle = low - TOUCHES / 2 * per_pixel
@@ -218,7 +225,7 @@ def _draw_labels(axes: Axes, view: View, here: np.ndarray, high: float, per_pixe
         )
 
 
-def _touch_styles(view: View) -> list[tuple[np.ndarray, dict]]:
+def _touch_styles(view: View) -> list[tuple[np.ndarray, dict[str, Any]]]:
     if view.clock is None:
         every = np.ones(len(view.touch_s), dtype=bool)
         return [(every, {**TICK, "color": "#666666"})]

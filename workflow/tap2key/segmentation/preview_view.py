@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class View:
     """
 
     recording: Recording
-    audit: Mapping[str, object]
+    audit: Mapping[str, Any]
     pieces: tuple[Piece, ...]
     duration_s: float
     tap_s: np.ndarray
@@ -68,7 +69,7 @@ class View:
 
 def view_of(
     recording: Recording,
-    audit: Mapping[str, object],
+    audit: Mapping[str, Any],
     rows: Sequence[Mapping],
     touches: Touches | Tap2keyError,
 ) -> View:
@@ -115,7 +116,7 @@ def view_of(
     )
 
 
-def _pieces(audit: Mapping[str, object], duration_s: float) -> tuple[Piece, ...]:
+def _pieces(audit: Mapping[str, Any], duration_s: float) -> tuple[Piece, ...]:
     if audit.get("clock_pieces"):
         return tuple(pieces_of_cell(str(audit["clock_pieces"])))
     clock = Clock(float(audit["latency_s"]), 1e-6 * float(audit["drift_ppm"]))

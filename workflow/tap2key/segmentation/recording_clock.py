@@ -68,6 +68,7 @@ def _pinned(pieces: list[Piece], pinned_s: float) -> tuple[list[Piece], str]:
             f"({first.clock.latency_s:.3f} s); correct it, or have it estimated"
         )
     # Touches may be as much farther from where they are expected as the given latency is off.
+    assert first.clock.jitter_s is not None, "a clock that was fitted has its jitter"
     jitter_s = first.clock.jitter_s + off_s / JITTERS_IN_REACH
     clock = replace(first.clock, latency_s=pinned_s, latency_sd_s=None, jitter_s=jitter_s)
     return [replace(first, clock=clock), *others], ""

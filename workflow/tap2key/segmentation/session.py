@@ -205,8 +205,9 @@ def touches_of(
     found: dict[tuple[Path, ...], Touches | Tap2keyError] = {}
     for files in {recording.touch_files for recording in recordings}:
         try:
-            found[files] = read_touches(files)
-            check_touches(found[files], keyboard, files)
+            touches = read_touches(files)
+            check_touches(touches, keyboard, files)
+            found[files] = touches
         except Tap2keyError as error:
             found[files] = error
     return found

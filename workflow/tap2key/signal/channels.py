@@ -177,10 +177,10 @@ def faults(measured: Measured) -> list[Fault]:
     """What is wrong with a recording's channels, beside the order in which they are plugged in."""
     found = [_constant(measured, channel) for channel in range(CHANNELS)]
     if measured.taps >= FEWEST_TAPS:
-        for channel in np.flatnonzero([fault is None for fault in found]):
+        for channel in np.flatnonzero([fault is None for fault in found]).tolist():
             found[channel] = _deaf(measured, channel)
     known = [fault for fault in found if fault is not None]
-    hearing = [c for c in range(CHANNELS) if found[c] is None or found[c].kind == "patchy"]
+    hearing = [c for c, own in enumerate(found) if own is None or own.kind == "patchy"]
     for channel in hearing:
         known += _clipping(measured, channel)
     for channel in range(CHANNELS):

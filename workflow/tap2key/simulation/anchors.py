@@ -166,7 +166,7 @@ def anchors(
             )
             for person in sorted(set(people))
         }
-        worst = min(scores, key=scores.get)
+        worst = min(scores, key=scores.__getitem__)
         mean = float(np.mean(list(scores.values())))
         rows.append(_row(name, "held out", len(labels), mean, scores[worst], worst))
     return rows

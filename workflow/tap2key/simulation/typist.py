@@ -1,6 +1,8 @@
 """How people tap: which keys, when, how hard, and with which part of the finger."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +79,7 @@ def draw_taps(
     vary = 1 + habits["tap_to_tap"] * bounded_normal(rng, 2.5, 3 * count).reshape(3, count)
     force_db = typist.force_db + typist.force_spread_db * bounded_normal(rng, FORCE_BOUND_SD, count)
     bounced = rng.random(count) < habits["bounce_share"]
-    bounce_s = rng.uniform(*habits["bounce_ms"], count) / 1000
+    bounce_s = _between(rng, habits["bounce_ms"], count) / 1000
     return Taps(
         contact_s=contact_s,
         position_mm=centres * MM_PER_UNIT + bias + aim,
@@ -86,7 +88,7 @@ def draw_taps(
         click_s=typist.click_s * vary[1],
         click_share=typist.click_share * vary[2],
         bounce_s=np.where(bounced, bounce_s, np.nan),
-        bounce_gain=10 ** (rng.uniform(*habits["bounce_db"], count) / 20),
+        bounce_gain=10 ** (_between(rng, habits["bounce_db"], count) / 20),
         duration_s=np.clip(rng.normal(0.085, 0.02, count), 0.03, 0.15),
     )
 
@@ -104,28 +106,33 @@ def key_order(rng: np.random.Generator, keyboard: Keyboard, count: int) -> np.nd
 
 
 def tap_times(
-    rng: np.random.Generator, count: int, taps_per_s: float, rhythm: dict[str, object]
+    rng: np.random.Generator, count: int, taps_per_s: float, rhythm: dict[str, Any]
 ) -> np.ndarray:
     """Times of contact in s, rising → [count].
 
     Exactly the wanted share of taps (to the nearest possible count) has a neighbour closer than
     250 ms: they come in bursts of two or three, shuffled among single taps.
     """
-    groups = _burst_sizes(rng, round(rhythm["close_share"] * count), rhythm["triple_share"])
-    groups = np.array(groups + [1] * (count - sum(groups)))
+    bursts = _burst_sizes(rng, round(rhythm["close_share"] * count), rhythm["triple_share"])
+    groups = np.array(bursts + [1] * (count - sum(bursts)))
     rng.shuffle(groups)
     starts = np.zeros(count, dtype=bool)
     starts[np.cumsum(groups) - groups] = True
-    short = rng.uniform(*rhythm["close_ms"], count) / 1000
+    short = _between(rng, rhythm["close_ms"], count) / 1000
     short_share = 1 - starts.mean()
     mean_long = (1 / taps_per_s - short_share * np.mean(rhythm["close_ms"]) / 1000) / starts.mean()
     spare = max(mean_long - APART_S, 0.01)
     long = APART_S + rng.gamma(1.5, spare / 1.5, count)
     paused = rng.random(count) < rhythm["pause_share"]
-    long = np.where(paused, long + rng.uniform(*rhythm["pause_s"], count), long)
+    long = np.where(paused, long + _between(rng, rhythm["pause_s"], count), long)
     gaps = np.where(starts, long, short)
     gaps[0] = rng.uniform(0.6, 2.0)
     return np.cumsum(gaps)
+
+
+def _between(rng: np.random.Generator, limits: Sequence[float], count: int) -> np.ndarray:
+    low, high = limits
+    return rng.uniform(low, high, count)
 
 
 def _burst_sizes(rng: np.random.Generator, taps: int, triple_share: float) -> list[int]:

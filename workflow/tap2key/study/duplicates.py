@@ -7,7 +7,8 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from io import FileIO
 from pathlib import Path
 
 from tap2key.audio.sound_header import SoundHeader, read_header
@@ -117,7 +118,7 @@ def _digest(path: Path, offset: int, length: int) -> bytes | Path:
     return path if silent else digest.digest()
 
 
-def _opened(path: Path):
+def _opened(path: Path) -> FileIO:
     try:
         return path.open("rb", buffering=0)
     except OSError as error:
@@ -143,13 +144,13 @@ def _on_one_clock(recordings: Sequence) -> list[list]:
 
 
 def _check_overlaps(recordings: Sequence, headers: dict[Path, SoundHeader | None]) -> None:
-    last, last_end = None, None
+    last, last_s, last_end = None, 0.0, datetime.min
     for recording in sorted(recordings, key=lambda r: r.start):
         header = headers.get(recording.path)
         if header is None:
             continue
         if last is not None:
-            allowed_s = min(OVERLAP_S, header.seconds / 2, headers[last.path].seconds / 2)
+            allowed_s = min(OVERLAP_S, header.seconds / 2, last_s / 2)
             if (last_end - recording.start).total_seconds() > allowed_s:
                 people = {last.participant, recording.participant}
                 whose = (
@@ -161,5 +162,5 @@ def _check_overlaps(recordings: Sequence, headers: dict[Path, SoundHeader | None
                     f"{TABLE_NAME}, or {LEAVE_OUT.removesuffix(f' in {TABLE_NAME}')}"
                 )
         end = recording.start + timedelta(seconds=min(header.seconds, 1e6))
-        if last_end is None or end > last_end:
-            last, last_end = recording, end
+        if last is None or end > last_end:
+            last, last_s, last_end = recording, header.seconds, end

@@ -62,10 +62,8 @@ def parse_start(name: str) -> datetime:
         if found is None:
             raise ValueError
         hour, minute, second, fraction, month, day, year = found.groups()
-        return datetime(
-            *(int(part) for part in (year, month, day, hour, minute, second)),
-            int(fraction.ljust(6, "0")),
-        )
+        date, microsecond = (int(year), int(month), int(day)), int(fraction.ljust(6, "0"))
+        return datetime(*date, int(hour), int(minute), int(second), microsecond)
     except ValueError:
         raise Tap2keyError(
             f"{name}: no start time in the file name; name it like 13.05.22.123_01_27_2023.wav "
@@ -134,7 +132,7 @@ def _session(folder: Path, participant: str, session: str, said: Mapping[str, Sa
                 recording=composed(path.stem),
                 path=path,
                 start=(own and own.start) or parse_start(path.name),
-                latency_s=own and own.latency_s,
+                latency_s=own.latency_s if own else None,
                 touch_files=files.touch_files,
             )
         )
@@ -184,11 +182,11 @@ def survey_study(study: Path, layout: str, table: Path | None = None) -> Found:
         if own is not None and not own.use:
             passed_over.append(_unwanted(folder, own))
             continue
-        names = {"participant": own and own.participant, "session": own and own.session}
-        if not all(names.values()):
+        participant, session = (own.participant, own.session) if own else (None, None)
+        if not (participant and session):
             read = names_in_folder(layout, folder.relative_to(study).as_posix())
-            names = {key: value or read[key] for key, value in names.items()}
-        found = _session(folder, **names, said=said)
+            participant, session = participant or read["participant"], session or read["session"]
+        found = _session(folder, participant, session, said)
         passed_over += found.passed_over
         if own is not None and own.latency_s is not None:
             found = Found(

@@ -76,7 +76,8 @@ def find_sessions(study: Path) -> tuple[list[Path], list[PassedOver]]:
         Tap2keyError: a folder cannot be read.
     """
     # Strings and directory entries: a path object and a question for each of 50,000 files is slow.
-    found, passed_over = [], []
+    found: list[Path] = []
+    passed_over: list[PassedOver] = []
     waiting = [str(study)]
     while waiting:
         folder = waiting.pop()
@@ -129,11 +130,11 @@ def files_of_session(folder: Path) -> SessionFiles:
         elif _could_be_log(entry):
             odd_logs.append(Path(entry.path))
     for log in sorted(odd_logs):
-        reason = _why_not_log(log, touch_files)
-        if reason is None:
+        why_not = _why_not_log(log, touch_files)
+        if why_not is None:
             touch_files.append(log)
         else:
-            passed_over.append(PassedOver(log, reason))
+            passed_over.append(PassedOver(log, why_not))
     passed_over += _elsewhere(folder, entries)
     return SessionFiles(
         tuple(sorted(recordings)),

@@ -1,5 +1,6 @@
 """Random changes of a window that keep what tells the keys apart: the delays between channels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,7 @@ def augment(
     sample_rate: int,
     onset_frame: int,
     augmentation: Augmentation,
-    seeds: list[tuple[int, ...]],
+    seeds: Sequence[tuple[int, ...]],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Change each window in its own random way.
 
@@ -129,11 +130,12 @@ def _filtered(
     length = frames + fir.shape[1]
     frequencies = np.fft.rfftfreq(length, 1 / sample_rate)
     octaves = np.log2(frequencies.clip(LOWEST_TILTED_HZ) / TILT_REFERENCE_HZ)
-    response = 10 ** (tilts[:, None] * octaves / 20)
+    tilt = 10 ** (tilts[:, None] * octaves / 20)
     decay = np.exp(-3 * np.arange(fir.shape[1]) / fir.shape[1]) / np.sqrt(fir.shape[1])
     tail = fir * decay
     tail[:, 0] += 1
-    response = (response * np.fft.rfft(tail, length)).astype(np.complex64)[:, None, :]
+    spectrum = tilt * np.fft.rfft(tail, length)
+    response: np.ndarray = spectrum.astype(np.complex64)[:, None, :]
     if delays.any():
         angles = np.float32(-2 * np.pi) * delays[:, :, None] * frequencies.astype(np.float32)
         turns = np.empty(angles.shape, np.complex64)

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import zipfile
+from typing import TypeAlias
 
 import numpy as np
 import skops.io
@@ -58,7 +59,7 @@ def main(args: argparse.Namespace) -> None:
     print(f"{args.output}: validation accuracy {accuracy:.3f}", file=sys.stderr)
 
 
-BaseForest = ExtraTreesClassifier | RandomForestClassifier
+BaseForest: TypeAlias = ExtraTreesClassifier | RandomForestClassifier
 
 
 def fit(fold: Fold, kind: str, trees: int, seed: int, threads: int) -> BaseForest:

@@ -3,9 +3,10 @@
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 from accelerate import PartialState
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from tap2key.core.errors import DivergedError
 from tap2key.models.finite import ADVICE, check_weights
@@ -20,21 +21,40 @@ class Bookkeeping(TrainerCallback):
         """`training` draws its augmentation from the epoch."""
         self.training = training
 
-    def on_epoch_begin(self, args, state, control, **kwargs) -> None:
+    def on_epoch_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
         """A run resumed in mid-epoch has a fraction of it behind it."""
         self.training.epoch = int(state.epoch + 1e-6)
 
-    def on_step_end(self, args, state, control, **kwargs) -> None:
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
         """The last step is evaluated too, whatever `evaluate_every` is."""
         if state.global_step >= state.max_steps:
             control.should_evaluate = control.should_log = True
 
-    def on_evaluate(self, args, state, control, metrics, **kwargs) -> None:
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
         """One line per evaluation.
 
         Raises:
             DivergedError: its loss is not a finite number.
         """
+        metrics = kwargs["metrics"]
         if not math.isfinite(metrics["eval_loss"]):
             raise DivergedError(
                 f"training diverged by step {state.global_step} of {state.max_steps}: the "
@@ -48,13 +68,20 @@ class Bookkeeping(TrainerCallback):
                 flush=True,
             )
 
-    def on_save(self, args, state, control, model, **kwargs) -> None:
+    def on_save(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
         """A checkpoint without this mark may be half-written and is not resumed from.
 
         Raises:
             DivergedError: its weights are not finite numbers.
         """
-        check_weights(model, f"step {state.global_step} of {state.max_steps}")
+        check_weights(kwargs["model"], f"step {state.global_step} of {state.max_steps}")
         PartialState().wait_for_everyone()
         if state.is_world_process_zero:
+            assert args.output_dir is not None
             mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")

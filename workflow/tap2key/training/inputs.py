@@ -1,6 +1,7 @@
 """From rows of an encoded dataset to a model's inputs: augment, crop, normalise."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,6 +79,6 @@ class Inputs(torch.utils.data.Dataset):
         return batch["input_values"]
 
 
-def as_batch(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def as_batch(batch: Any) -> dict[str, torch.Tensor]:
     """The collator: `Inputs` already makes whole batches."""
     return batch

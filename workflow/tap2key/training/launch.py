@@ -63,8 +63,8 @@ def main(args: argparse.Namespace) -> None:
     print(" ".join(command[: command.index("tap2key") + 2]), "…", file=sys.stderr, flush=True)
     # SLURM signals every process of a job. The training processes answer, by a checkpoint; if the
     # launchers between died of it, the job would be over before the checkpoint was written.
-    for name in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(name, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
     try:
         os.execvp(command[0], command)
     except OSError as error:

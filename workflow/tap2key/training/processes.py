@@ -6,13 +6,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object, reduce
 from filelock import FileLock, Timeout
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from tap2key.core.errors import Tap2keyError
 
@@ -65,7 +65,7 @@ def check_equal_weights(model: torch.nn.Module) -> None:
     weights = hashlib.blake2b(digest_size=16)
     for weight in model.parameters():
         values = weight.detach().cpu().contiguous().reshape(-1)
-        weights.update(values.view(torch.uint8).numpy())
+        weights.update(values.view(torch.uint8).numpy().data)
     found = gather_object([weights.hexdigest()])
     if len(set(found)) > 1:
         raise Tap2keyError(
@@ -95,7 +95,13 @@ class Interruption(TrainerCallback):
     def _hear(self, number: int, frame: object) -> None:
         self.heard = signal.Signals(number).name
 
-    def on_step_end(self, args, state, control, **kwargs) -> None:
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
         """All processes stop after the same step, whichever of them heard the signal first."""
         here = PartialState()
         stop = self.heard is not None

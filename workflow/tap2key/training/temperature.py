@@ -44,5 +44,5 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
 @torch.no_grad()
 def divide_logits(head: torch.nn.Linear, temperature: float) -> None:
     """Scale a last layer so that its logits come out divided by `temperature`."""
-    head.weight /= temperature
-    head.bias /= temperature
+    head.weight.div_(temperature)
+    head.bias.div_(temperature)

@@ -202,8 +202,10 @@ def train(
     heard = trainer.predict(validation)
     if not trainer.is_world_process_zero():
         return
-    temperature = fit_temperature(heard.predictions, heard.label_ids)
-    divide_logits(model.get_submodule(HEAD[settings["kind"]]), temperature)
+    temperature = fit_temperature(np.asarray(heard.predictions), np.asarray(heard.label_ids))
+    head = model.get_submodule(HEAD[settings["kind"]])
+    assert isinstance(head, torch.nn.Linear)
+    divide_logits(head, temperature)
     check_weights(model, str(output))
     with atomic_folder(output, "train") as temporary:
         model.save_pretrained(temporary)
