@@ -38,6 +38,7 @@ check: $(INSTALLED)
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow/rules
+	codespell
 	lint-imports --no-logo
 	mypy
 	snakemake --configfile config/demo.yaml --lint
