@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -11,8 +12,8 @@ from tap2key.core.errors import Tap2keyError
 def test_help_lists_all_stages():
     result = run("--help")
     assert result.returncode == 0
-    listed = [line.split()[0] for line in result.stdout.splitlines() if line.startswith("    ")]
-    assert [name for name in listed if name in STAGES] == list(STAGES)
+    listed = re.findall(r"^    (\S+)", result.stdout, flags=re.M)
+    assert listed == list(STAGES)
     for _, text in STAGES.values():
         assert text in " ".join(result.stdout.split())
 

@@ -93,6 +93,7 @@ def check_output_files(
     files = [stem.with_name(f"{stem.name}{ending}") for ending in endings] or [given]
     files += [given.with_name(name) for name in others]
     sources = path_arguments(args)
+    _check_apart(given, _resolved(given), sources, may_hold=True, may_lie_inside=True)
     for file in files:
         real = _resolved(file)
         if real.exists() and not real.is_file():

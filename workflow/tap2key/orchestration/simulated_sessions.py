@@ -37,7 +37,7 @@ def files_to_declare(
     declared: dict[str, None] = {}
     for file in map(str, files):
         folder = _session_of(file, study)
-        if folder not in folders:
+        if folder is None or folder not in folders:
             declared[file] = None
             continue
         marker = marker_of(results, folder)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from tap2key.core.files import read_json
-from tap2key.core.outputs import check_output_files
+from tap2key.core.outputs import check_output_files, stem_of
 from tap2key.core.shipped import KEYBOARD
 from tap2key.evaluation.confusion import confusion_counts
 from tap2key.evaluation.participant_scores import held_out_of
@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> None:
     found, metrics = read_predictions(args.predictions), read_json(args.metrics)
     people, heard = metrics["participants"], metrics.get("heard_in_training", [])
     draw_findings(
-        args.output,
+        stem_of(args.output),
         confusion_counts(found.truth, found.prediction, len(found.labels)),
         found.truth,
         found.expected,

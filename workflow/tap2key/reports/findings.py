@@ -33,7 +33,7 @@ def draw_findings(
     """Draw a confusion matrix as png and pdf, and write `FILES` beside it.
 
     Args:
-        confusion: path of its picture.
+        confusion: path of its picture, without ending.
         counts: [labels, labels], true key by predicted key.
         truth: [taps], indices of labels.
         expected: [taps, 2], where each tap is expected to have been, in mm.
@@ -43,7 +43,7 @@ def draw_findings(
     ellipses = error_ellipses(truth, expected, places)
     errors = errors_mm(truth, expected, places)
     folder = confusion.parent
-    draw_confusion(confusion.with_suffix(""), counts, places.labels, title, places.rows)
+    draw_confusion(confusion, counts, places.labels, title, places.rows)
     draw_keyboard(folder / "keyboard", counts, ellipses, places, title, median_or_nan(errors))
     rows = []
     for index, label in enumerate(places.labels):

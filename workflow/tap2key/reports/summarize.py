@@ -108,7 +108,7 @@ def main(args: argparse.Namespace) -> None:
         counts = confusion_counts(pooled.truth, pooled.prediction, len(labels))
         write_confusion(temporary / "confusion.tsv", counts, labels)
         draw_findings(
-            temporary / "confusion.png",
+            temporary / "confusion",
             counts,
             pooled.truth,
             pooled.expected,
