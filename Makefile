@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # Further options for pip, such as where to find torch for your CUDA version (see README).
 PIP_OPTIONS ?=
+# How many processes share the tests.
+PROCESSES ?= 2
 VENV := .venv
 INSTALLED := $(VENV)/installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -44,7 +46,7 @@ check: $(INSTALLED)
 	snakemake --configfile config/demo.yaml --lint
 
 test: check
-	python -m pytest
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 clean:
 	rm -rf demo

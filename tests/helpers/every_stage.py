@@ -21,11 +21,15 @@ WRITE_NOTHING = {"config", "cost", "launch"}
 
 @dataclass(frozen=True)
 class Case:
-    """One way to call a stage; its arguments without the output, inputs as `Path`."""
+    """One way to call a stage; its arguments without the output, inputs as `Path`.
+
+    A file comes with others: `also` are endings in place of its own, `beside` names in its folder.
+    """
 
     arguments: Callable[[Path], tuple]
     ending: str = ""
     also: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def writes_a_folder(self) -> bool:
@@ -170,6 +174,7 @@ CASES = {
         ),
         ".tsv",
         (".html", ".png", ".pdf"),
+        ("differences.tsv", "differences.html"),
     ),
     "draw": Case(
         lambda root: (
@@ -178,6 +183,7 @@ CASES = {
         ),
         ".png",
         (".pdf",),
+        ("keyboard.png", "keyboard.pdf", "keys.html", "keys.tsv"),
     ),
     "curves": Case(
         lambda root: ("curves", "--experiment", "exp", "--models", _model(root)), ".png", (".pdf",)

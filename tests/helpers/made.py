@@ -1,6 +1,7 @@
 """Things that tests need on disk: empty studies, and datasets and folds with classes to tell."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -205,6 +206,13 @@ def run(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess
     return subprocess.run(
         command(*arguments), cwd=WORKFLOW, capture_output=True, text=True, timeout=timeout
     )
+
+
+def without_roots_privilege(*command: str) -> list[str]:
+    """A command line that meets folders' permissions as an ordinary user does, root or not."""
+    if os.geteuid():
+        return [*command]
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
 
 
 def training_arguments(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from running import SMALL_RUN, snakemake
+from running import ROOT, SMALL_RUN, snakemake
 from sklearn.metrics import accuracy_score, f1_score
 
 from tap2key.__main__ import main
@@ -21,8 +21,8 @@ EXPERIMENTS = ["aligned-48000", "level-forest"]
 # Three people with two sessions each, two experiments of which one is a network.
 JOBS = {
     **{"simulate": 6, "segment": 6, "preview": 6, "encode": 6},
-    **{"fold": 6, "train": 3, "baseline": 3, "evaluate": 6, "draw": 6, "calibrate": 6},
-    **{"summarize": 2, "calibration_curve": 2, "curves": 1},
+    **{"fold": 6, "train": 3, "baseline": 3, "evaluate": 6, "draw": 6},
+    **{"calibrate": 6, "summarize": 2, "calibration_curve": 2, "curves": 1},
     **dict.fromkeys(["overview", "choose", "compare", "record"], 1),
 }
 RUNS = [(experiment, person) for experiment in EXPERIMENTS for person in PEOPLE]
@@ -246,6 +246,17 @@ def test_a_second_run_has_nothing_to_do(finished):
     run = snakemake(finished, SMALL_RUN, finished)
     assert run.status == 0
     assert "Nothing to be done" in run.text
+
+
+def test_the_scheduler_looks_once_for_each_job_and_not_every_second(copy_of_workflow):
+    root = copy_of_workflow
+    shutil.copy(ROOT / "tests" / "workflow" / "small.yaml", root / "small.yaml")
+    planned = snakemake(root, [*SMALL_RUN, "-n"], root).jobs
+    until = [rule for rule in planned if rule.startswith("simulate_")]
+    run = snakemake(root, [*SMALL_RUN, "--cores", "1", "--verbose", "--until", *until], root)
+    assert run.status == 0, run.text
+    assert run.jobs.keys() == set(until)
+    assert 0 < run.text.count("Ready jobs: ") <= len(until)
 
 
 def test_the_report_holds_every_picture(finished):

@@ -254,10 +254,10 @@ def test_it_says_when_the_model_had_heard_the_participant(study, forest, tmp_pat
     assert main(["evaluate", *map(str, arguments)]) == 0
     metrics = read_json(tmp_path / "both" / "metrics.json")
     assert (metrics["held_out"], metrics["heard_in_training"]) == (False, ["Bo"])
-    drawn = ["draw", "--predictions", tmp_path / "both" / "predictions.parquet"]
-    drawn += ["--metrics", tmp_path / "both" / "metrics.json"]
-    assert main([*map(str, drawn), "--output", str(tmp_path / "confusion.png")]) == 0
-    assert "Ana, Bo, 1 of 2 held out" in (tmp_path / "keys.html").read_text()
+    drawn = ("--predictions", tmp_path / "both" / "predictions.parquet")
+    drawn += ("--metrics", tmp_path / "both" / "metrics.json")
+    stage("draw", *drawn, "--output", tmp_path / "drawn" / "confusion.png")
+    assert "Ana, Bo, 1 of 2 held out" in (tmp_path / "drawn" / "keys.html").read_text()
 
 
 def test_what_is_not_a_model_is_refused(study, tmp_path, capsys):

@@ -1,8 +1,11 @@
 """Which files of a folder are read without a touch sensor, and what they are called."""
 
 import os
+import subprocess
+import sys
 
 import pytest
+from made import WORKFLOW, without_roots_privilege
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.reading.unlabelled import unlabelled_recordings
@@ -116,14 +119,27 @@ def test_odd_names_stay_apart(tmp_path):
     assert max(len(name.encode()) for name in names) == 244
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+LISTED = """
+import sys
+from pathlib import Path
+from tap2key.reading.unlabelled import unlabelled_recordings
+for found in unlabelled_recordings([Path(sys.argv[1])]):
+    print(found.path, found.reason, sep="\t")
+"""
+
+
 def test_a_folder_that_may_not_be_read_is_listed(tmp_path):
     put(tmp_path, "a.wav", "shut/b.wav")
     (tmp_path / "shut").chmod(0)
+    asked = without_roots_privilege(sys.executable, "-c", LISTED, str(tmp_path))
     try:
-        assert "not readable" in passed_over(tmp_path)[tmp_path / "shut"]
+        listed = subprocess.run(asked, cwd=WORKFLOW, capture_output=True, text=True, check=True)
     finally:
         (tmp_path / "shut").chmod(0o700)
+    found = dict(line.split("\t") for line in listed.stdout.splitlines())
+    assert found.keys() == {str(tmp_path / "a.wav"), str(tmp_path / "shut")}
+    assert found[str(tmp_path / "a.wav")] == "None"
+    assert "not readable" in found[str(tmp_path / "shut")]
 
 
 def test_a_folder_with_nothing_to_read_is_refused_with_what_is_there(tmp_path):

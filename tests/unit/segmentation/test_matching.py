@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from tap2key.segmentation.matching import match_in_order
 
@@ -48,7 +49,6 @@ def test_pairs_are_one_to_one_in_order_and_within_reach(taps, touches, reach):
 
 
 def test_long_lists_agree_with_an_assignment_solver():
-    linear_sum_assignment = pytest.importorskip("scipy.optimize").linear_sum_assignment
     rng = np.random.default_rng(3)
     taps = np.sort(rng.uniform(0, 30, 150))
     touches = np.sort(np.r_[taps[rng.random(150) > 0.05] + rng.normal(0, 0.01, 150)[:1], 7.0, 9.0])
