@@ -4,9 +4,12 @@ import argparse
 import importlib
 import os
 import sys
+import time
 import traceback
 
+from tap2key import __version__
 from tap2key.core.errors import Tap2keyError
+from tap2key.core.log import LEVEL_VARIABLE, USUAL_LEVEL, log, show_from
 
 # Set to anything but 0, errors that are one line come with their traceback and their causes.
 TRACEBACK_VARIABLE = "TAP2KEY_TRACEBACK"
@@ -46,6 +49,13 @@ STAGES = {
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Parse a command line; the namespace's `main` is the chosen stage's function."""
     parser = argparse.ArgumentParser(prog="tap2key", description=__doc__)
+    parser.set_defaults(log_level=os.environ.get(LEVEL_VARIABLE) or USUAL_LEVEL)
+    said = parser.add_mutually_exclusive_group()
+    for option, level, text in (
+        ("--verbose", "debug", "say more on stderr"),
+        ("--quiet", "warning", "say only what is amiss"),
+    ):
+        said.add_argument(option, action="store_const", const=level, dest="log_level", help=text)
     commands = parser.add_subparsers(dest="stage", required=True, metavar="stage")
     given = sys.argv[1:] if arguments is None else arguments
     chosen = next((a for a in given if a in STAGES), None)
@@ -75,7 +85,12 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     try:
         args = parse(arguments)
+        # Taken out: how much is said is no setting of the stage.
+        show_from(vars(args).pop("log_level"))
+        started = time.monotonic()
+        log.debug(f"tap2key {__version__}, Python {sys.version.split()[0]}: {vars(args)}")
         args.main(args)
+        log.debug(f"{args.stage}: done in {time.monotonic() - started:.1f} s")
     except Tap2keyError as error:
         if os.environ.get(TRACEBACK_VARIABLE, "0") not in ("", "0"):
             print_with_causes(error)

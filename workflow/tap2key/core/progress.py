@@ -1,11 +1,14 @@
 """Progress a person can follow: a bar on a terminal, plain lines in a log."""
 
+import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from tqdm import tqdm
+
+from tap2key.core.log import log
 
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 10.0
@@ -15,7 +18,7 @@ def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iter
     """Pass `items` through while showing on stderr how many are done."""
     if total is None and isinstance(items, Sized):
         total = len(items)
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
         yield from tqdm(items, desc=what, total=total)
         return
     of_total = "" if total is None else f" of {total}"
@@ -26,5 +29,5 @@ def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iter
         done += 1
         if time.monotonic() - spoken >= SECONDS_BETWEEN_LINES:
             spoken = time.monotonic()
-            print(f"{what}: {done}{of_total}, {spoken - started:.0f} s", file=sys.stderr)
-    print(f"{what}: {done}{of_total}, done in {time.monotonic() - started:.1f} s", file=sys.stderr)
+            log.info(f"{what}: {done}{of_total}, {spoken - started:.0f} s")
+    log.info(f"{what}: {done}{of_total}, done in {time.monotonic() - started:.1f} s")

@@ -2,7 +2,6 @@
 
 import argparse
 import hashlib
-import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow as pa
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import write_tsv
 from tap2key.core.folders import atomic_folder
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.progress import progress
 from tap2key.core.provenance import write_provenance
@@ -135,13 +135,12 @@ def encode(
             [folder / "taps.parquet" for folder in folders],
             ("datasets", "numpy", "scipy", "pyarrow"),
         )
-    print(f"{output}: {len(label_ids)} taps, {len(left_out)} left out", file=sys.stderr)
+    log.info(f"{output}: {len(label_ids)} taps, {len(left_out)} left out")
     unverified = sum(count for (_, _, how), count in paired.items() if how == BY_ORDER)
     if unverified:
-        print(
+        log.warning(
             f"{output}: the labels of {unverified} of them were paired by order and are "
-            "unverified; --verified-only leaves them out",
-            file=sys.stderr,
+            "unverified; --verified-only leaves them out"
         )
 
 

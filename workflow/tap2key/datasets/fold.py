@@ -1,7 +1,6 @@
 """Stage `fold`: which rows train, which validate and which test."""
 
 import argparse
-import sys
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import write_json
 from tap2key.core.folders import atomic_folder
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.datasets.encoded_dataset import (
@@ -124,9 +124,8 @@ def main(args: argparse.Namespace) -> None:
             [folder / "encoding.json" for folder in args.datasets],
             ("numpy", "pyarrow"),
         )
-    print(
-        f"{args.output}: {len(seen)} training rows, {len(sides['validation'])} validation rows",
-        file=sys.stderr,
+    log.info(
+        f"{args.output}: {len(seen)} training rows, {len(sides['validation'])} validation rows"
     )
 
 

@@ -1,7 +1,6 @@
 """Stage `calibrate`: how much a few labelled taps of the tested participant would help a model."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from datasets import Dataset
 from tap2key.core.files import write_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import formatted
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.datasets.encoded_dataset import (
@@ -68,10 +68,7 @@ def main(args: argparse.Namespace) -> None:
     )
     heard_before = sorted(set(people.tolist()) & set(about["trained_on"]))
     if heard_before:
-        print(
-            f"tap2key: warning: {args.model}: was trained on {', '.join(heard_before)}",
-            file=sys.stderr,
-        )
+        log.warning(f"{args.model}: was trained on {', '.join(heard_before)}")
     rows = []
     for person in np.unique(people):
         own = np.flatnonzero(people == person)
@@ -102,7 +99,7 @@ def main(args: argparse.Namespace) -> None:
         )
     for count in sorted({row["taps_per_key"] for row in rows}):
         mean = np.mean([row["accuracy"] for row in rows if row["taps_per_key"] == count])
-        print(f"{args.output}: {count} taps per key, accuracy {mean:.3f}", file=sys.stderr)
+        log.info(f"{args.output}: {count} taps per key, accuracy {mean:.3f}")
 
 
 def hear(predictor: Predictor, training: Dataset, tested: Dataset) -> Heard:

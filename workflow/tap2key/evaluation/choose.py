@@ -1,7 +1,6 @@
 """Stage `choose`: name the best experiment by validation scores alone, before any test is read."""
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean, stdev
@@ -10,6 +9,7 @@ from typing import NamedTuple
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json
 from tap2key.core.html_tables import write_table
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_files, stem_of
 from tap2key.models.model_folder import ABOUT_FILE
 
@@ -54,7 +54,7 @@ def main(args: argparse.Namespace) -> None:
     rows = ranked(found)
     stem = stem_of(args.output)
     write_table(stem, rows, COLUMNS, f"Chosen: {rows[0]['experiment']}", NOTE)
-    print(f"chosen on validation scores: {rows[0]['experiment']}", file=sys.stderr)
+    log.info(f"chosen on validation scores: {rows[0]['experiment']}")
 
 
 class Validated(NamedTuple):

@@ -1,11 +1,11 @@
 """Stage `evaluate`: score a saved model on a labelled dataset."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from tap2key.core.files import write_json
 from tap2key.core.folders import atomic_folder
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.datasets.encoded_dataset import (
@@ -57,10 +57,9 @@ def main(args: argparse.Namespace) -> None:
     heard = sorted(set(result["participants"]) & set(about["trained_on"]))
     result |= {"held_out": not heard, "heard_in_training": heard}
     for label in result["never_trained"]:
-        print(
-            f"tap2key: warning: {args.model}: training never saw the key {label!r}; its "
-            f"{result['keys'][label]['taps']} taps count as missed",
-            file=sys.stderr,
+        log.warning(
+            f"{args.model}: training never saw the key {label!r}; its "
+            f"{result['keys'][label]['taps']} taps count as missed"
         )
     counts = confusion_counts(truth, found.prediction, len(tested.labels))
     with atomic_folder(args.output, "evaluate") as temporary:
@@ -79,7 +78,4 @@ def main(args: argparse.Namespace) -> None:
             ],
             ABOUT_PACKAGES,
         )
-    print(
-        f"{args.output}: accuracy {result['accuracy']:.3f}, macro-F1 {result['macro_f1']:.3f}",
-        file=sys.stderr,
-    )
+    log.info(f"{args.output}: accuracy {result['accuracy']:.3f}, macro-F1 {result['macro_f1']:.3f}")

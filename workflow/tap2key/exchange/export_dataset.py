@@ -1,6 +1,5 @@
 """Folds as datasets that stand alone, with the windows in them or with where they are."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json
 from tap2key.core.folders import atomic_folder
+from tap2key.core.log import log
 from tap2key.core.provenance import fingerprint, write_provenance
 from tap2key.datasets.encoded_dataset import (
     FOLD_FILE,
@@ -155,4 +155,4 @@ def _split(whole: Dataset, fold: Path, once: bool) -> DatasetDict:
 
 def _say(output: Path, parts: DatasetDict | dict[str, Dataset]) -> None:
     counts = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
-    print(f"{output}: {counts} rows", file=sys.stderr)
+    log.info(f"{output}: {counts} rows")

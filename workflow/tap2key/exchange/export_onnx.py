@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import atomic_file
+from tap2key.core.log import log
 from tap2key.core.provenance import code_hash, package_versions
 from tap2key.datasets.crops import Cut
 from tap2key.models.model_folder import encoding_of
@@ -80,7 +80,7 @@ def export_onnx(folder: Path, output: Path, allow_other_version: bool = False) -
                 f"{folder}: ONNX Runtime's probabilities differ from PyTorch's by up to "
                 f"{difference:.1e}; nothing was written"
             )
-    print(f"{output}: probabilities within {difference:.0e} of PyTorch's", file=sys.stderr)
+    log.info(f"{output}: probabilities within {difference:.0e} of PyTorch's")
 
 
 def _translate(graph: Graph, length: int, path: Path) -> None:

@@ -1,7 +1,6 @@
 """Taps as older scripts have them: `03.plots`, `04.labels` and `05.wav_samples`."""
 
 import csv
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from scipy.io import wavfile
 from tap2key.audio.audio_file import SAMPLE_RATE
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.folders import atomic_folder
+from tap2key.core.log import log
 from tap2key.core.pictures import CALM, LINE_COLOURS, STRONG, plt, save_png, shown_all
 from tap2key.core.progress import progress
 from tap2key.core.provenance import write_provenance
@@ -54,10 +54,9 @@ def export_prototype(folders: Sequence[Path], output: Path) -> None:
                 raise Tap2keyError(f"{folder}: the same session as an earlier folder of --taps")
             _write_session(target, rows, windows, keyboard_labels(table))
             labelled = sum(row["label"] is not None for row in rows)
-            print(
+            log.info(
                 f"{folder}: {labelled} labelled taps, {len(rows) - labelled} without a label not "
-                "written",
-                file=sys.stderr,
+                "written"
             )
         taps = [folder / TAPS_NAME for folder in folders]
         write_provenance(temporary, "export", __name__, {}, taps, PACKAGES)

@@ -1,7 +1,6 @@
 """Stage `ingest`: labels and wavs that older scripts made → taps that `encode` takes."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import write_tsv
 from tap2key.core.folders import atomic_folder
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.progress import progress
 from tap2key.core.provenance import write_provenance
@@ -83,7 +83,7 @@ def main(args: argparse.Namespace) -> None:
                     windows = read_windows(given.files)
                 except Tap2keyError as error:
                     audits.append({**whole, "status": "left out", "reason": str(error)})
-                    print(f"left out: {error}", file=sys.stderr)
+                    log.warning(f"left out: {error}")
                     continue
                 result = as_given(given, windows)
                 if args.session is not None:
@@ -160,7 +160,7 @@ def _verified(
             raise Tap2keyError(f"no recording {given.recording} in the session")
         return reverified(given, windows, recording, touches, keyboard)
     except Tap2keyError as error:
-        print(f"not verified: {given.recording}: {error}", file=sys.stderr)
+        log.warning(f"not verified: {given.recording}: {error}")
         unverified.audit["reason"] = f"not verified: {error}"
         return unverified
 
@@ -179,9 +179,8 @@ def _counts(result: Ingested) -> dict[str, int]:
 def _say(output: Path, rows: list[dict], verdicts: list[dict]) -> None:
     counts = {kind: sum(v["result"] == kind for v in verdicts) for kind in ("corrected", "dropped")}
     unverified = sum(row["pairing"] == BY_ORDER for row in rows)
-    print(
+    log.info(
         f"{output}: {len(rows)} of {len(verdicts)} taps, {unverified} of them unverified; "
         f"{counts['corrected']} labels corrected, {counts['dropped']} taps dropped "
-        f"(see {INGESTED})",
-        file=sys.stderr,
+        f"(see {INGESTED})"
     )

@@ -1,13 +1,13 @@
 """Stage `fetch`: bring a pretrained checkpoint from the model hub, for nodes without a network."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification, Wav2Vec2Model
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.folders import atomic_folder
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.models.finite import check_weights
@@ -55,4 +55,4 @@ def main(args: argparse.Namespace) -> None:
         origin = {"checkpoint": args.checkpoint, "revision": asked, "commit": commit}
         inputs = [given] if given.exists() else []
         write_provenance(temporary, FETCHING, __name__, origin, inputs, PACKAGES)
-    print(f"{args.output}: {args.checkpoint}, commit {commit or 'unknown'}", file=sys.stderr)
+    log.info(f"{args.output}: {args.checkpoint}, commit {commit or 'unknown'}")

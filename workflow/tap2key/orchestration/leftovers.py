@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import psutil
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json, write_json
+from tap2key.core.log import log
 
 RECORD = ".slurm-run.json"
 SECONDS_BETWEEN_QUESTIONS = 1.0
@@ -50,10 +50,9 @@ def take_over(results: Path, name: str | None) -> list[str]:
         if shutil.which("squeue"):
             cancelled = _cancel(before["name"])
         elif name is None:
-            print(
-                f"tap2key: warning: {record}: an earlier run submitted jobs to SLURM, which this "
-                "machine cannot ask; when none is left, delete that file",
-                file=sys.stderr,
+            log.warning(
+                f"{record}: an earlier run submitted jobs to SLURM, which this "
+                "machine cannot ask; when none is left, delete that file"
             )
             return cancelled
     if name is None:
@@ -87,11 +86,9 @@ def _cancel(name: str) -> list[str]:
     cancelled: list[str] = []
     while left := _in_queue(name, deadline):
         if new := [job for job in left if job not in cancelled]:
-            print(
+            log.warning(
                 f"An earlier run left jobs in the queue; cancelling {' '.join(new)} and waiting "
-                "for their end. Training goes on from its checkpoints.",
-                file=sys.stderr,
-                flush=True,
+                "for their end. Training goes on from its checkpoints."
             )
             _told(["scancel", *new])
             cancelled += new

@@ -1,7 +1,6 @@
 """What a run will make: participants, sessions, experiments, folds, and where each thing lands."""
 
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import Any
 
 from tap2key.config.configuration import choose, complete_config, selected
 from tap2key.core.errors import Tap2keyError
+from tap2key.core.log import log
 from tap2key.core.names import printable
 from tap2key.core.path_variables import filled_in
 from tap2key.core.provenance import digest
@@ -397,10 +397,9 @@ def _warn(found: Found, table: Path) -> None:
     alarming = [passed for passed in found.passed_over if passed.alarming]
     if alarming:
         first = alarming[0]
-        print(
-            f"warning: {len(alarming)} in the study not used, see {table}; the first: "
-            f"{printable(first.path)} {printable(first.reason)}",
-            file=sys.stderr,
+        log.warning(
+            f"{len(alarming)} in the study not used, see {table}; the first: "
+            f"{printable(first.path)} {printable(first.reason)}"
         )
 
 

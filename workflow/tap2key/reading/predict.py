@@ -1,7 +1,6 @@
 """Stage `predict`: recordings without a touch sensor → taps, their keys, and what was typed."""
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from tap2key.audio.audio_file import SAMPLE_RATE, WINDOW, WINDOW_BEFORE, AudioFi
 from tap2key.core.errors import DivergedError, Tap2keyError
 from tap2key.core.files import joined_warnings, write_tsv
 from tap2key.core.folders import atomic_folder
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.progress import progress
 from tap2key.core.provenance import write_provenance
@@ -96,14 +96,14 @@ def main(args: argparse.Namespace) -> None:
                 if recording.chosen or isinstance(error, DivergedError):
                     raise
                 audits[-1] |= {"status": "left out", "reason": str(error)}
-                print(f"left out: {error}", file=sys.stderr)
+                log.warning(f"left out: {error}")
                 continue
             named = named_taps(table)
             write_tracks(temporary, recording.name, named, audio.duration_s)
             audits[-1] |= {"taps": len(named), "duration_s": round(audio.duration_s, 6)}
             if warned := joined_warnings([*audio.warnings, *said]):
                 audits[-1]["warnings"] = warned
-                print(f"warning: {recording.path}: {warned}", file=sys.stderr)
+                log.warning(f"{recording.path}: {warned}")
             texts.append((recording.name, transcript(named, args.mark_below)))
             tables.append(table)
         if not tables:
@@ -122,9 +122,8 @@ def main(args: argparse.Namespace) -> None:
             ],
             ABOUT_PACKAGES,
         )
-    print(
-        f"{args.output}: {sum(map(len, tables))} taps in {len(texts)} of {len(audits)} recordings",
-        file=sys.stderr,
+    log.info(
+        f"{args.output}: {sum(map(len, tables))} taps in {len(texts)} of {len(audits)} recordings"
     )
 
 

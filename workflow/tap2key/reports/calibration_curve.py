@@ -1,7 +1,6 @@
 """Stage `calibration-curve`: an experiment's scores by labelled taps per key."""
 
 import argparse
-import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from tap2key.core.files import read_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import formatted, write_table
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.evaluation.adaptation import CALIBRATION_FILE
@@ -78,7 +78,7 @@ def main(args: argparse.Namespace) -> None:
             [folder / CALIBRATION_FILE for folder in args.calibrations],
             ("numpy", "matplotlib"),
         )
-    print(f"{args.output}: {len(args.calibrations)} models", file=sys.stderr)
+    log.info(f"{args.output}: {len(args.calibrations)} models")
 
 
 def by_participant(drawn: list[dict[str, str]]) -> list[dict]:

@@ -1,10 +1,10 @@
 """Stage `curves`: the learning curves of an experiment's models in one picture."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from tap2key.core.files import read_tsv
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_files, stem_of
 from tap2key.reports.plot_curves import draw_learning
 
@@ -30,4 +30,4 @@ def main(args: argparse.Namespace) -> None:
         name = f"{folder.parent.name}, {folder.name}"
         histories[name] = {c: [float(row[c] or "nan") for row in rows] for c in DRAWN}
     draw_learning(stem_of(args.output), histories, f"{args.experiment}: learning curves")
-    print(f"{args.output}: {len(histories)} models", file=sys.stderr)
+    log.info(f"{args.output}: {len(histories)} models")

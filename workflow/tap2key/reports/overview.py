@@ -1,13 +1,13 @@
 """Stage `overview`: what the study holds, what segmentation found, what was left out and why."""
 
 import argparse
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tap2key.core.files import read_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import write_table
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.reports.plot_channels import draw_channels
@@ -123,7 +123,7 @@ def main(args: argparse.Namespace) -> None:
             [*files, *([] if args.passed_over is None else [args.passed_over])],
             (),
         )
-    print(f"{args.output}: {len(audits)} recordings, {len(left_out)} left out", file=sys.stderr)
+    log.info(f"{args.output}: {len(audits)} recordings, {len(left_out)} left out")
 
 
 def passed_over_rows(table: Path | None, participants: Iterable[str]) -> list[dict[str, str]]:

@@ -15,6 +15,7 @@ import yaml
 from tap2key.core.benchmarks import runtime_rows
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import write_table
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.provenance import PACKAGE_ROOT, digest, fingerprint, write_provenance
 
@@ -69,7 +70,7 @@ def main(args: argparse.Namespace) -> None:
             "The code's revision, then every installed package.",
         )
         write_provenance(temporary, "record", __name__, {"snakemake": args.snakemake}, [], ())
-    print(f"{args.output}: runtime, configuration and versions", file=sys.stderr)
+    log.info(f"{args.output}: runtime, configuration and versions")
 
 
 def flattened(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

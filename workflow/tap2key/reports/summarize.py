@@ -1,13 +1,13 @@
 """Stage `summarize`: one experiment's held-out participants in one table and one picture."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json, write_json
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import formatted, write_table
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.core.shipped import KEYBOARD
@@ -124,4 +124,4 @@ def main(args: argparse.Namespace) -> None:
             [folder / "metrics.json" for folder in args.evaluations],
             ("numpy", "matplotlib"),
         )
-    print(f"{args.output}: {len(rows) - 1} {who}", file=sys.stderr)
+    log.info(f"{args.output}: {len(rows) - 1} {who}")

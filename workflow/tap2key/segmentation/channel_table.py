@@ -1,6 +1,5 @@
 """What is written of every channel: `channels.tsv` of a session, and the study's table of them."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from tap2key.audio.audio_file import CHANNELS
 from tap2key.core.files import write_tsv
+from tap2key.core.log import log
 from tap2key.segmentation.delay_pattern import (
     Comparison,
     compare,
@@ -75,7 +75,7 @@ def write_channels(
         said = warnings_of(rows, audit["recording"])
         if said:
             audit["warnings"] = JOIN.join(filter(None, [audit.get("warnings"), said]))
-            print(f"warning: {audit['recording']}: {said}", file=sys.stderr)
+            log.warning(f"{audit['recording']}: {said}")
 
 
 def session_rows(session: Sequence[Heard], keyboard: Keyboard) -> list[dict]:

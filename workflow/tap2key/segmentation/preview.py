@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from tap2key.audio.audio_file import AudioFile
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv
 from tap2key.core.folders import atomic_folder
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.progress import progress
 from tap2key.core.provenance import write_provenance
@@ -94,7 +94,7 @@ def main(args: argparse.Namespace) -> None:
             [path for path in inputs if path.is_file()],
             PACKAGES,
         )
-    print(f"{args.output}: {len(recordings)} pictures", file=sys.stderr)
+    log.info(f"{args.output}: {len(recordings)} pictures")
 
 
 def rows_each(recordings: int) -> int:

@@ -2,10 +2,10 @@
 
 import argparse
 import dataclasses
-import sys
 from pathlib import Path
 
 from tap2key.core.folders import atomic_folder
+from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.segmentation.segment_arguments import add_settings, settings_from
@@ -42,10 +42,9 @@ def main(args: argparse.Namespace) -> None:
             PACKAGES,
         )
     used = [audit for audit in audits if audit["status"] == "ok"]
-    print(
+    log.info(
         f"{recordings[0].participant} {recordings[0].session}: "
         f"{sum(audit['taps'] for audit in used)} taps, "
         f"{sum(audit['matched'] for audit in used)} labelled, "
-        f"{len(used)} of {len(audits)} recordings used",
-        file=sys.stderr,
+        f"{len(used)} of {len(audits)} recordings used"
     )

@@ -1,6 +1,5 @@
 """A session's recordings and touches → labelled taps, windows and an audit."""
 
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import numpy as np
 from tap2key.audio.audio_file import SAMPLE_RATE, WINDOW, WINDOW_AFTER, WINDOW_BEFORE, AudioFile
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import atomic_file, joined_warnings, write_tsv
+from tap2key.core.log import log
 from tap2key.core.progress import progress
 from tap2key.segmentation.audit import (
     RECORDING_COLUMNS,
@@ -184,10 +184,10 @@ def segment_session(
             audits.append(segmented.audit)
             heard.append(segmented.heard)
             if segmented.audit["status"] != "ok":
-                print(f"left out: {segmented.audit['reason']}", file=sys.stderr)
+                log.warning(f"left out: {segmented.audit['reason']}")
             if segmented.audit.get("warnings"):
                 warned = f"{segmented.recording.path}: {segmented.audit['warnings']}"
-                print(f"warning: {warned}", file=sys.stderr)
+                log.warning(warned)
         windows_hash = writer.finish()
     write_taps(output / TAPS_NAME, rows, windows_hash, keyboard.labels)
     write_channels(output, heard, audits, keyboard)

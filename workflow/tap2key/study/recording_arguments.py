@@ -1,11 +1,11 @@
 """Which recordings a command line means: a session of the study, or a folder by hand."""
 
 import argparse
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from tap2key.core.errors import Tap2keyError
+from tap2key.core.log import log
 from tap2key.study.duplicates import check_duplicates
 from tap2key.study.manifest import Recording, read_manifest
 from tap2key.study.scan import survey_session
@@ -33,7 +33,7 @@ def chosen_recordings(args: argparse.Namespace) -> list[Recording]:
         found = survey_session(args.dir, args.participant, args.session)
         recordings = found.recordings
         for passed in found.passed_over:
-            print(f"not used: {passed.path}: {passed.reason}", file=sys.stderr)
+            log.warning(f"not used: {passed.path}: {passed.reason}")
         if args.idx is None:
             check_duplicates(recordings)
             return recordings

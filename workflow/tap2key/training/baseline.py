@@ -1,7 +1,6 @@
 """Stage `baseline`: fit a forest on one fold."""
 
 import argparse
-import sys
 import zipfile
 from typing import TypeAlias
 
@@ -10,6 +9,7 @@ import skops.io
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from tap2key.core.folders import atomic_folder
+from tap2key.core.log import log
 from tap2key.core.provenance import write_provenance
 from tap2key.datasets.encoded_dataset import Rows
 from tap2key.models.forest_features import forest_features
@@ -56,7 +56,7 @@ def main(args: argparse.Namespace) -> None:
             [fold.folder / "fold.json"],
             ABOUT_PACKAGES,
         )
-    print(f"{args.output}: validation accuracy {accuracy:.3f}", file=sys.stderr)
+    log.info(f"{args.output}: validation accuracy {accuracy:.3f}")
 
 
 BaseForest: TypeAlias = ExtraTreesClassifier | RandomForestClassifier

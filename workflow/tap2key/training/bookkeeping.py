@@ -1,7 +1,6 @@
 """What training says and marks on its way, and where it stops because it diverged."""
 
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from accelerate import PartialState
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from tap2key.core.errors import DivergedError
+from tap2key.core.log import log
 from tap2key.models.finite import ADVICE, check_weights
 from tap2key.training.checkpoints import mark_complete
 from tap2key.training.inputs import Inputs
@@ -61,11 +61,9 @@ class Bookkeeping(TrainerCallback):
                 f"validation loss is not finite; {ADVICE}"
             )
         if state.is_world_process_zero and args.disable_tqdm:
-            print(
+            log.info(
                 f"epoch {state.epoch:.0f} of {args.num_train_epochs:.0f}: validation loss "
-                f"{metrics['eval_loss']:.3f}, weighted F1 {metrics['eval_weighted_f1']:.3f}",
-                file=sys.stderr,
-                flush=True,
+                f"{metrics['eval_loss']:.3f}, weighted F1 {metrics['eval_weighted_f1']:.3f}"
             )
 
     def on_save(

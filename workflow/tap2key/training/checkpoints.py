@@ -1,7 +1,6 @@
 """Which of a run's checkpoints can be resumed from: written to their end, and not diverged."""
 
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from accelerate import PartialState
 from safetensors import SafetensorError, safe_open
 from transformers.utils import SAFE_WEIGHTS_NAME
 
+from tap2key.core.log import log
 from tap2key.models.finite import undefined_weight
 
 COMPLETE = "complete"
@@ -56,7 +56,7 @@ def remove_diverged(folder: Path) -> None:
         except SafetensorError as error:
             reason = str(error)
         if reason is not None:
-            print(f"{weights.parent}: not resumed from ({reason})", file=sys.stderr)
+            log.warning(f"{weights.parent}: not resumed from ({reason})")
             shutil.rmtree(weights.parent, ignore_errors=True)
 
 

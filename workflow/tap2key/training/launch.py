@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tap2key.core.errors import Tap2keyError
+from tap2key.core.log import log
 
 FIRST_PORT = 20_000
 PORTS = 20_000
@@ -60,7 +61,7 @@ def main(args: argparse.Namespace) -> None:
     else:
         host = first_host(os.environ) if args.joined else ONE_NODE
         command = launch_command(shape, args.training, os.environ, host)
-    print(" ".join(command[: command.index("tap2key") + 2]), "…", file=sys.stderr, flush=True)
+    log.info(" ".join(command[: command.index("tap2key") + 2]) + " …")
     # SLURM signals every process of a job. The training processes answer, by a checkpoint; if the
     # launchers between died of it, the job would be over before the checkpoint was written.
     for number in (signal.SIGTERM, signal.SIGUSR1):

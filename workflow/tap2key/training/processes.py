@@ -2,7 +2,6 @@
 
 import hashlib
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from filelock import FileLock, Timeout
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from tap2key.core.errors import Tap2keyError
+from tap2key.core.log import log
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
@@ -72,7 +72,7 @@ def check_equal_weights(model: torch.nn.Module) -> None:
             f"the {len(found)} processes ended with different weights; train with one process"
         )
     if PartialState().is_main_process:
-        print(f"all {len(found)} processes ended with the same weights", file=sys.stderr)
+        log.info(f"all {len(found)} processes ended with the same weights")
 
 
 class Interruption(TrainerCallback):

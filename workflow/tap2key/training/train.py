@@ -25,6 +25,7 @@ from tap2key.config.configuration import merge
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import room_at, write_tsv
 from tap2key.core.folders import atomic_folder
+from tap2key.core.log import log
 from tap2key.core.provenance import (
     code_hash,
     digest,
@@ -123,7 +124,7 @@ def main(args: argparse.Namespace) -> None:
     run = args.checkpoints / digest(identity)
     run.mkdir(parents=True, exist_ok=True)
     if state.is_main_process:
-        print(f"processes that train together: {state.num_processes}", file=sys.stderr, flush=True)
+        log.info(f"processes that train together: {state.num_processes}")
     with sole_writer(run, SECONDS_TO_WAIT_FOR_LOCK), only_whole_checkpoints(run):
         train(fold, settings, run, args, places)
 
@@ -228,7 +229,7 @@ def train(
             whole=True,
         )
     shutil.rmtree(checkpoints)
-    print(f"{output}: best validation weighted F1 {trainer.state.best_metric:.3f}", file=sys.stderr)
+    log.info(f"{output}: best validation weighted F1 {trainer.state.best_metric:.3f}")
 
 
 def taught(data: Dataset, sd_mm: float, places: Places | None, side: str) -> np.ndarray | None:
@@ -242,10 +243,9 @@ def taught(data: Dataset, sd_mm: float, places: Places | None, side: str) -> np.
     shares, elsewhere = soft_labels(labels, touched, places, sd_mm)
     if elsewhere.any() and PartialState().is_main_process:
         taps = len({key for key, other in zip(identities(data), elsewhere, strict=True) if other})
-        print(
-            f"tap2key: warning: {side}: {taps} taps have another label than --keyboard gives their "
-            "touch and teach it alone; give the key centres that they were labelled with",
-            file=sys.stderr,
+        log.warning(
+            f"{side}: {taps} taps have another label than --keyboard gives their "
+            "touch and teach it alone; give the key centres that they were labelled with"
         )
     return shares
 
