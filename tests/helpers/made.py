@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from running import ROOT
 
 from tap2key.__main__ import main
@@ -20,6 +22,7 @@ from tap2key.segmentation.taps import BY_TIME, WindowWriter, write_taps
 WORKFLOW = ROOT / "workflow"
 RECORDING = "13.05.22.123_01_27_2023.wav"
 LABELS = ("a", "b", "|")
+EVERYBODY = ("Ana", "Bo", "Chen", "Dee")
 # 4 ms around the onset at 16 kHz, all eight channels: 64 frames, 512 values.
 ENCODING = Encoding("interleave", 16_000, (1, 3), None)
 FRAMES = 64
@@ -54,6 +57,14 @@ SETTINGS = {
 }
 # Where `dataset` puts its touches, in the touch sensor's 0.1 mm; `|` has a second centre far off.
 CENTRES = "label,x,y\na,0,0\nb,200,100\n|,400,200\n|,400,2000\n"
+
+
+class Study(NamedTuple):
+    """A fold that holds out one person, the datasets it trains on, and everybody's."""
+
+    fold: Path
+    training: list[Path]
+    datasets: dict[str, Path]
 
 
 def session(
@@ -206,6 +217,22 @@ def run(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess
     return subprocess.run(
         command(*arguments), cwd=WORKFLOW, capture_output=True, text=True, timeout=timeout
     )
+
+
+def held_out_study(root: Path, names: Sequence[str] = EVERYBODY, **kind: int) -> Study:
+    """Everybody's datasets under `root`, and a fold that holds the first of them out."""
+    datasets = people(root / "datasets", names, **kind)
+    return Study(*fold(root / "fold", datasets, names[0]), datasets)
+
+
+def error_line(capsys: pytest.CaptureFixture, *arguments: object) -> str:
+    """The one line by which a stage refuses its arguments; it has made no output."""
+    capsys.readouterr()
+    assert main([str(a) for a in arguments]) == 1
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("tap2key: error: ")]
+    if "--output" in arguments:
+        assert not Path(arguments[arguments.index("--output") + 1]).exists()
+    return line
 
 
 def without_roots_privilege(*command: str) -> list[str]:

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from made import LABELS, SETTINGS, WORKFLOW, command, fold, people, training_arguments
+from made import LABELS, SETTINGS, WORKFLOW, command, held_out_study, training_arguments
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import atomic_file
@@ -36,9 +36,7 @@ def on_small_disk(disk, size, arguments):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("study")
-    datasets = people(root / "datasets", ["Ana", "Bo", "Chen", "Dee"], taps=96)
-    return *fold(root / "fold", datasets, "Ana"), root
+    return held_out_study(tmp_path_factory.mktemp("study"), taps=96)
 
 
 def made(stage, data, disk, tmp_path):

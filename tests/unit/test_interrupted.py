@@ -7,7 +7,16 @@ import time
 import numpy as np
 import psutil
 import pytest
-from made import SETTINGS, SHAPE, WORKFLOW, command, fold, people, run, training_arguments
+from made import (
+    EVERYBODY,
+    SETTINGS,
+    SHAPE,
+    WORKFLOW,
+    command,
+    held_out_study,
+    run,
+    training_arguments,
+)
 from safetensors.numpy import load_file
 
 from tap2key.core.files import read_tsv
@@ -29,8 +38,7 @@ SECONDS = 300
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("study")
-    return fold(root / "fold", people(root / "datasets", ["Ana", "Bo", "Chen"], taps=96), "Ana")
+    return held_out_study(tmp_path_factory.mktemp("study"), EVERYBODY[:3], taps=96)[:2]
 
 
 def launched(processes, *arguments):

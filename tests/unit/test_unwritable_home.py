@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from made import SETTINGS, fold, people, run, taps, training_arguments
+from made import SETTINGS, held_out_study, run, taps, training_arguments
 
 from tap2key.core.files import read_json
 
@@ -19,9 +19,7 @@ def unwritable(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("study")
-    datasets = people(root / "datasets", ["Ana", "Bo", "Chen", "Dee"], taps=48)
-    return *fold(root / "fold", datasets, "Ana"), datasets
+    return held_out_study(tmp_path_factory.mktemp("study"), taps=48)
 
 
 def succeeds(*arguments):

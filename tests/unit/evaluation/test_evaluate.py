@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from made import ENCODING, LABELS, dataset, fold, people, stage
+from made import ENCODING, LABELS, dataset, error_line, fold, people, stage
 from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score
 
 from tap2key.__main__ import main
@@ -25,10 +25,9 @@ from tap2key.study.keyboard import load_keyboard
 @pytest.fixture(scope="module")
 def forest(study, tmp_path_factory):
     folder = tmp_path_factory.mktemp("forest") / "model"
-    training = [path for name, path in study[1].items() if name != "Ana"]
     settings = json.dumps({"kind": "level_forest", "trees": 3})
     stage(
-        *("baseline", "--fold", study[0], "--datasets", *training),
+        *("baseline", "--fold", study.fold, "--datasets", *study.training),
         *("--settings", settings, "--output", folder),
     )
     return folder
@@ -38,25 +37,20 @@ def forest(study, tmp_path_factory):
 def evaluated(request, study, tmp_path_factory):
     """The results of scoring a model on the participant it never heard."""
     output = tmp_path_factory.mktemp("evaluated") / request.param
-    assert evaluate(request.getfixturevalue(request.param), study[1]["Ana"], output) == 0
+    assert evaluate(request.getfixturevalue(request.param), study.datasets["Ana"], output) == 0
     return output
 
 
-def evaluate(model, data, output, *options):
-    return main(
-        [
-            *("evaluate", "--model", str(model), "--dataset", str(data)),
-            *("--output", str(output), *options),
-        ]
-    )
+def asked(model, data, output, *options):
+    return ["evaluate", "--model", model, "--dataset", data, "--output", output, *options]
+
+
+def evaluate(*of):
+    return main([str(a) for a in asked(*of)])
 
 
 def refused(capsys, model, data, tmp_path):
-    assert evaluate(model, data, tmp_path / "out") == 1
-    assert not (tmp_path / "out").exists()
-    message = capsys.readouterr().err.splitlines()[-1]
-    assert message.startswith("tap2key: error: ")
-    return message
+    return error_line(capsys, *asked(model, data, tmp_path / "out"))
 
 
 def test_metrics_are_scikit_learns_on_the_predictions(evaluated):
@@ -102,7 +96,7 @@ def test_metrics_are_scikit_learns_on_the_predictions(evaluated):
 
 def test_predictions_are_the_datasets_taps_with_probabilities(study, evaluated):
     table = pq.read_table(evaluated / "predictions.parquet")
-    data = load_dataset_folder(study[1]["Ana"]).data
+    data = load_dataset_folder(study.datasets["Ana"]).data
     for name in ("participant", "session", "recording", "tap"):
         assert table[name].to_pylist() == data[name][:]
     names = data.features["label"].names
@@ -116,7 +110,7 @@ def test_predictions_are_the_datasets_taps_with_probabilities(study, evaluated):
 def test_a_network_sees_in_evaluation_what_it_saw_in_training(study, network):
     """Cut by the training's crop, normalised after it: as a loop over single taps does it."""
     predictor, _ = load_predictor(network)
-    values = Rows(load_dataset_folder(study[1]["Ana"]).data).all()
+    values = Rows(load_dataset_folder(study.datasets["Ana"]).data).all()
     found = predictor.probabilities(values)
     first = ENCODING.onset_frame - 8  # 0.5 ms at 16 kHz
     for row in (0, 7, len(values) - 1):
@@ -138,7 +132,7 @@ def test_a_model_of_another_version_is_refused_unless_allowed(study, tmp_path, c
             model / "tap2key.json",
             {**about, "packages": {**about["packages"], package: f"{major}.{int(minor) + 1}.0"}},
         )
-        message = refused(capsys, model, study[1]["Ana"], tmp_path)
+        message = refused(capsys, model, study.datasets["Ana"], tmp_path)
         assert f"made with {package} {major}.{int(minor) + 1}.0, and {here} is installed" in message
         assert load_predictor(model, allow_other_version=True)[1]["kind"] == about["kind"]
         write_json(
@@ -156,7 +150,7 @@ def test_a_flag_allows_another_version(study, forest, tmp_path):
     about = read_json(model / "tap2key.json")
     about["packages"]["scikit-learn"] = "0.1.0"
     write_json(model / "tap2key.json", about)
-    assert evaluate(model, study[1]["Ana"], tmp_path / "out", "--allow-other-version") == 0
+    assert evaluate(model, study.datasets["Ana"], tmp_path / "out", "--allow-other-version") == 0
     assert (tmp_path / "out" / "metrics.json").is_file()
 
 
@@ -246,10 +240,10 @@ def test_a_dataset_that_is_not_the_one_of_the_fold_it_is_tested_by_is_refused(tm
 
 
 def test_it_says_when_the_model_had_heard_the_participant(study, forest, tmp_path):
-    assert evaluate(forest, study[1]["Bo"], tmp_path / "Bo") == 0
+    assert evaluate(forest, study.datasets["Bo"], tmp_path / "Bo") == 0
     metrics = read_json(tmp_path / "Bo" / "metrics.json")
     assert (metrics["held_out"], metrics["heard_in_training"]) == (False, ["Bo"])
-    both = [study[1][name] for name in ("Ana", "Bo")]
+    both = [study.datasets[name] for name in ("Ana", "Bo")]
     arguments = ["--model", forest, "--output", tmp_path / "both", "--dataset", *both]
     assert main(["evaluate", *map(str, arguments)]) == 0
     metrics = read_json(tmp_path / "both" / "metrics.json")
@@ -261,7 +255,7 @@ def test_it_says_when_the_model_had_heard_the_participant(study, forest, tmp_pat
 
 
 def test_what_is_not_a_model_is_refused(study, tmp_path, capsys):
-    message = refused(capsys, tmp_path / "absent", study[1]["Ana"], tmp_path)
+    message = refused(capsys, tmp_path / "absent", study.datasets["Ana"], tmp_path)
     assert message.endswith("absent/tap2key.json: no such file")
 
 

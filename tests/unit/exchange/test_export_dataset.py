@@ -9,7 +9,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pytest
-from made import LABELS, RECORDING, fold, people, stage, taps
+from made import LABELS, RECORDING, fold, held_out_study, stage, taps
 
 from tap2key.__main__ import main
 from tap2key.datasets.encoded_dataset import load_fold
@@ -18,13 +18,11 @@ from tap2key.segmentation.taps import load_taps
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    root = tmp_path_factory.mktemp("study")
-    made = people(root / "datasets", ["Ana", "Bo", "Chen", "Dee"], taps=36, rare=1)
-    return fold(root / "fold", made, "Ana"), made
+    return held_out_study(tmp_path_factory.mktemp("study"), taps=36, rare=1)
 
 
 def arrays(study, output, *more):
-    (folder, training), _ = study
+    folder, training, _ = study
     return [
         "export",
         "--dataset",
@@ -51,7 +49,7 @@ def same(one, other):
 
 
 def test_a_fold_is_read_without_this_pipeline_and_its_sources(study, tmp_path):
-    ((folder, training), made), out = study, tmp_path / "out"
+    (folder, training, made), out = study, tmp_path / "out"
     assert run(arrays(study, out, "--test", made["Ana"])) == 0
     expected = load_fold(folder, training, made["Ana"])
     moved = shutil.move(out, tmp_path / "elsewhere")
@@ -84,7 +82,7 @@ def test_a_fold_is_read_without_this_pipeline_and_its_sources(study, tmp_path):
 
 
 def test_once_writes_each_training_tap_once(study, tmp_path):
-    ((folder, training), _), out = study, tmp_path / "out"
+    (folder, training, _), out = study, tmp_path / "out"
     assert run(arrays(study, out, "--once")) == 0
     whole, read = load_fold(folder, training), datasets.load_from_disk(out)
     assert set(read) == {"train", "validation"}
@@ -101,7 +99,7 @@ def test_once_writes_each_training_tap_once(study, tmp_path):
 
 
 def test_a_held_out_participant_among_the_training_data_is_refused(study, tmp_path, capsys):
-    _, made = study
+    made = study.datasets
     assert run([*arrays(study, tmp_path / "out"), "--datasets", *made.values()]) == 1
     assert "is the held-out participant" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

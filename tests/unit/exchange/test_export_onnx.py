@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 import sounds
 import torch
-from made import ENCODING, LABELS, SHAPE, fold, people, stage
+from made import ENCODING, EVERYBODY, LABELS, SHAPE, held_out_study, stage
 
 from tap2key.__main__ import main
 from tap2key.core.files import read_json
@@ -21,9 +21,7 @@ CROP = (0.5, 2)
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    root = tmp_path_factory.mktemp("study")
-    made = people(root / "datasets", ["Ana", "Bo", "Chen"], taps=24)
-    return fold(root / "fold", made, "Ana"), made
+    return held_out_study(tmp_path_factory.mktemp("study"), EVERYBODY[:3], taps=24)
 
 
 @pytest.fixture(scope="module", params=["wav2vec2", "convolutional"])
@@ -42,7 +40,7 @@ def exported(request, study, tmp_path_factory):
     decide(model, cut.length)
     model.save_pretrained(folder)
     build_extractor(ENCODING.sample_rate).save_pretrained(folder)
-    (fold_folder, _), made = study
+    fold_folder, _, made = study
     opened = load_dataset_folder(made["Bo"])
     write_about(folder, settings, read_json(fold_folder / "fold.json"), opened, 512, 0, {})
     stage("export", "--onnx", folder, "--output", folder / "model.onnx")
@@ -127,7 +125,7 @@ def test_the_file_says_what_it_needs_and_gives(exported):
 
 
 def test_a_forest_and_a_folder_without_a_model_are_refused(study, tmp_path, capsys):
-    (fold_folder, training), _ = study
+    fold_folder, training, _ = study
     settings = json.dumps({"kind": "level_forest", "trees": 3})
     where = ("--fold", fold_folder, "--datasets", *training, "--output", tmp_path / "forest")
     stage("baseline", *where, "--settings", settings)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from made import LABELS, SETTINGS, dataset, fold, people, stage, training_arguments
+from made import LABELS, SETTINGS, dataset, fold, held_out_study, stage, training_arguments
 from running import ROOT
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
@@ -31,8 +31,7 @@ CROPPED = {
 def study(tmp_path_factory):
     """A fold, its training datasets, all datasets, and a model's folder with its evaluation."""
     root = tmp_path_factory.mktemp("study")
-    made = people(root / "datasets", ["Ana", "Bo", "Chen", "Dee"], taps=96)
-    folder, training = fold(root / "fold", made, "Ana")
+    folder, training, made = held_out_study(root, taps=96)
     stage("train", *training_arguments(folder, training, root, **CROPPED))
     tested = ("--dataset", made["Ana"], "--output", root / "scores")
     stage("evaluate", "--model", root / "model", *tested)

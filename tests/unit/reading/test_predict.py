@@ -11,7 +11,17 @@ import pytest
 import soundfile
 import sounds
 import torch
-from made import ENCODING, LABELS, SHAPE, WORKFLOW, command, fold, people, stage
+from made import (
+    ENCODING,
+    EVERYBODY,
+    LABELS,
+    SHAPE,
+    WORKFLOW,
+    command,
+    error_line,
+    held_out_study,
+    stage,
+)
 from scipy.signal import resample_poly
 from sounds import make_session
 
@@ -54,28 +64,24 @@ def models(tmp_path_factory):
 @pytest.fixture(scope="module")
 def forest(tmp_path_factory):
     root = tmp_path_factory.mktemp("forest")
-    folder, training = fold(root / "fold", people(root / "datasets", ["Ana", "Bo", "Chen"]), "Ana")
+    folder, training, _ = held_out_study(root, EVERYBODY[:3])
     settings = json.dumps({"kind": "level_forest", "trees": 5})
     where = ("--datasets", *training, "--output", root / "model")
     stage("baseline", "--fold", folder, "--settings", settings, *where)
     return root / "model"
 
 
-def predict(models, recordings, output, *options):
-    return main(
-        [
-            *("predict", "--model", *map(str, models), "--recordings", *map(str, recordings)),
-            *("--output", str(output), *options),
-        ]
-    )
+def asked(models, recordings, output, *options):
+    given = ("--model", *models, "--recordings", *recordings)
+    return ["predict", *given, "--output", output, *options]
+
+
+def predict(*of):
+    return main([str(a) for a in asked(*of)])
 
 
 def refused(capsys, models, recordings, tmp_path, *options):
-    assert predict(models, recordings, tmp_path / "out", *options) == 1
-    assert not (tmp_path / "out").exists()
-    message = capsys.readouterr().err.splitlines()[-1]
-    assert message.startswith("tap2key: error: ")
-    return message
+    return error_line(capsys, *asked(models, recordings, tmp_path / "out", *options))
 
 
 def named(folder):

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from made import ENCODING, LABELS, dataset, fold, people, stage
+from made import ENCODING, LABELS, dataset, fold, held_out_study, stage
 from scipy.signal.windows import tukey
 from sklearn.ensemble import ExtraTreesClassifier
 
@@ -19,10 +19,7 @@ KINDS = ("gcc_phat_forest", "level_forest")
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A fold that holds out Ana, its training datasets and everybody's."""
-    root = tmp_path_factory.mktemp("study")
-    datasets = people(root / "datasets", ["Ana", "Bo", "Chen", "Dee"], taps=60, rare=2)
-    folder, training = fold(root / "fold", datasets, "Ana")
-    return folder, training, datasets
+    return held_out_study(tmp_path_factory.mktemp("study"), taps=60, rare=2)
 
 
 def fit(data, output, kind="gcc_phat_forest", trees=30, seed=0, threads=1):

@@ -14,7 +14,9 @@ from made import (
     SETTINGS,
     SHAPE,
     dataset,
+    error_line,
     fold,
+    held_out_study,
     people,
     stage,
     training_arguments,
@@ -23,7 +25,6 @@ from made import (
 from safetensors.torch import load_file, save_file
 from sounds import recording, write_wav
 
-from tap2key.__main__ import main
 from tap2key.core.errors import DivergedError, Tap2keyError
 from tap2key.core.files import read_json
 from tap2key.evaluation.predictions import Predictions, read_predictions, write_predictions
@@ -44,8 +45,7 @@ DIVERGING = {"training": {**SETTINGS["training"], "learning_rate": 1e30}}
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("study")
     (root / "keyboard.csv").write_text(CENTRES)
-    datasets = people(root / "datasets", ["Ana", "Bo", "Chen", "Dee"], taps=48)
-    return *fold(root / "fold", datasets, "Ana"), datasets
+    return held_out_study(root, taps=48)
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +94,6 @@ def overflowing(model, copy):
     return copy
 
 
-def refused(capsys, *arguments):
-    """The one line that a stage ends with."""
-    capsys.readouterr()
-    assert main([str(a) for a in arguments]) == 1
-    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("tap2key: error: ")]
-    return line
-
-
 def uses(data, model, output):
     """The command lines of all stages that use a model."""
     folder, training, datasets = data
@@ -120,7 +112,7 @@ def test_a_model_with_a_weight_that_is_not_finite_is_refused(
 ):
     model = spoilt(models / kind, tmp_path / kind, number)
     for arguments in uses(data, model, tmp_path / "output"):
-        line = refused(capsys, *arguments)
+        line = error_line(capsys, *arguments)
         assert str(model) in line and "not finite" in line
         assert [p.name for p in tmp_path.iterdir()] == [kind]
 
@@ -131,7 +123,7 @@ def test_a_model_whose_probabilities_are_not_finite_is_refused(
 ):
     model = overflowing(models / kind, tmp_path / kind)
     for arguments in uses(data, model, tmp_path / "output"):
-        line = refused(capsys, *arguments)
+        line = error_line(capsys, *arguments)
         assert str(model) in line
         assert "finite" in line or "differ" in line
         assert [p.name for p in tmp_path.iterdir()] == [kind]
@@ -144,7 +136,7 @@ def test_one_diverged_model_of_several_is_named_and_names_no_tap(
     broken = spoiling(models / "wav2vec2", tmp_path / "broken")
     write_wav(tmp_path / "new" / "a.wav", recording([0.5, 1.0, 1.5], 2.0))
     given = ("predict", "--recordings", tmp_path / "new", "--output", tmp_path / "read")
-    line = refused(capsys, *given, "--model", models / "wav2vec2", broken)
+    line = error_line(capsys, *given, "--model", models / "wav2vec2", broken)
     assert str(broken) in line and "finite" in line
     assert not (tmp_path / "read").exists()
     stage(*given, "--model", models / "wav2vec2", models / "gcc_phat_forest")
@@ -161,7 +153,7 @@ def test_training_that_diverges_stops_there_and_publishes_nothing(
     arguments += ["--keyboard", folder.parent / "keyboard.csv"]
     # And again, as the workflow's retries do.
     for _ in range(2):
-        line = refused(capsys, "train", *arguments)
+        line = error_line(capsys, "train", *arguments)
         assert "training diverged at step 2 of 36: the loss is not finite; " in line
         assert not (tmp_path / "model").exists()
         assert list(tmp_path.glob("checkpoints/*/checkpoint-*")) == []
@@ -172,7 +164,7 @@ def test_training_that_diverges_with_its_last_step_publishes_nothing(data, tmp_p
     folder, training, _ = data
     last = {"batch_size": 96, "epochs": 1, "warmup": 0}
     settings = {"training": {**DIVERGING["training"], **last}}
-    line = refused(capsys, "train", *training_arguments(folder, training, tmp_path, **settings))
+    line = error_line(capsys, "train", *training_arguments(folder, training, tmp_path, **settings))
     assert "training diverged by step 1 of 1: the validation loss is not finite; " in line
     assert not (tmp_path / "model").exists()
     assert list(tmp_path.glob("checkpoints/*/checkpoint-*")) == []
@@ -192,7 +184,7 @@ def test_training_that_diverges_later_goes_on_from_no_diverged_checkpoint(
 
         patched.setattr(train.Bookkeeping, "on_step_begin", spoil_weights, raising=False)
         for _ in range(2):
-            assert "diverged at step 10 of 36" in refused(capsys, "train", *arguments)
+            assert "diverged at step 10 of 36" in error_line(capsys, "train", *arguments)
             (checkpoint,) = tmp_path.glob("checkpoints/*/checkpoint-*")
             assert checkpoint.name == "checkpoint-6"
     stage("train", *arguments)
@@ -246,15 +238,15 @@ def spoilt_windows(root):
 def test_windows_that_are_not_finite_are_blamed_themselves(tmp_path, models, capsys):
     folder, training = spoilt_windows(tmp_path)
     arguments = training_arguments(folder, training, tmp_path, **QUICK)
-    assert "windows hold numbers that are not finite" in refused(capsys, "train", *arguments)
+    assert "windows hold numbers that are not finite" in error_line(capsys, "train", *arguments)
     for kind in ("gcc_phat_forest", "level_forest", "mfcc_forest"):
         given = ("--fold", folder, "--datasets", *training, "--output", tmp_path / "forest")
         settings = json.dumps({"kind": kind, "trees": 5})
-        line = refused(capsys, "baseline", *given, "--settings", settings)
+        line = error_line(capsys, "baseline", *given, "--settings", settings)
         assert "not finite" in line
     for kind in KINDS:
         tested = ("--dataset", training[-1], "--output", tmp_path / "scores")
-        line = refused(capsys, "evaluate", "--model", models / kind, *tested)
+        line = error_line(capsys, "evaluate", "--model", models / kind, *tested)
         assert "1 of 48 windows" in line and str(models / kind) not in line
     assert not {"model", "forest", "scores"} & {p.name for p in tmp_path.iterdir()}
 

@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 import torch
-from made import CENTRES, LABELS, SETTINGS, fold, people, run, stage, training_arguments
+from made import (
+    CENTRES,
+    LABELS,
+    SETTINGS,
+    fold,
+    held_out_study,
+    people,
+    run,
+    stage,
+    training_arguments,
+)
 from safetensors.numpy import load_file
 from scipy.special import log_softmax, softmax
 from scipy.stats import norm
@@ -65,10 +75,7 @@ def test_a_tap_without_a_place_or_with_another_keys_belongs_to_its_label_alone(k
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("study")
-    datasets = people(root / "datasets", ["Ana", "Bo", "Chen", "Dee"], taps=96)
-    folder, training = fold(root / "fold", datasets, "Ana")
-    return folder, training, datasets
+    return held_out_study(tmp_path_factory.mktemp("study"), taps=96)
 
 
 def trained(data, root, keyboard, **settings):

@@ -17,8 +17,7 @@ from made import (
     SHAPE,
     WORKFLOW,
     command,
-    fold,
-    people,
+    held_out_study,
     run,
     stage,
     training_arguments,
@@ -46,9 +45,7 @@ def data(tmp_path_factory):
     """A fold that holds out Ana, and everybody's datasets."""
     root = tmp_path_factory.mktemp("study")
     (root / "keyboard.csv").write_text(CENTRES)
-    datasets = people(root / "datasets", ["Ana", "Bo", "Chen", "Dee"], taps=96)
-    folder, training = fold(root / "fold", datasets, "Ana")
-    return folder, training, datasets
+    return held_out_study(root, taps=96)
 
 
 def softly(data, root, **settings):
