@@ -1,5 +1,6 @@
 """A small simulated study through every stage, against the simulator's truth."""
 
+import base64
 import csv
 import json
 import os
@@ -284,12 +285,20 @@ def test_the_scheduler_looks_once_for_each_job_and_not_every_second(copy_of_work
     assert 0 < run.text.count("Ready jobs: ") <= len(until)
 
 
-def test_the_report_holds_every_picture(finished):
-    report = finished / "results" / "report.html"
-    text = report.read_text(encoding="utf-8")
-    for experiment, person in RUNS:
-        assert f"{experiment}/{person}/seed-0/confusion.png" in text
-    pictures = sorted((finished / "results" / "previews").rglob("*.png"))
+def test_the_report_holds_every_picture_itself(finished):
+    """The bytes of each, so that the report can be moved and opened anywhere."""
+    results = finished / "results"
+    text = (results / "report.html").read_text(encoding="utf-8")
+    pictures = sorted((results / "previews").rglob("*.png"))
     assert len(pictures) == 6
+    for experiment, person in RUNS:
+        folder = results / "evaluations" / experiment / person / "seed-0"
+        pictures += [folder / "confusion.png", folder / "keyboard.png"]
     for picture in pictures:
-        assert picture.relative_to(finished / "results").as_posix() in text
+        # Snakemake's report is a page around one JSON object of all results by path.
+        key = f'"{picture.relative_to(finished).as_posix()}": '
+        entry, _ = json.JSONDecoder().raw_decode(text, text.index(key) + len(key))
+        kind, encoded = entry["data_uri"].split(";base64,")
+        assert kind.startswith("data:image/png")
+        assert base64.b64decode(encoded) == picture.read_bytes()
+        assert entry["caption"]
