@@ -20,7 +20,7 @@ include: "workflow/rules/preview.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
-include: "workflow/rules/calibrate.smk"
+include: "workflow/rules/adaptation.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/report.smk"
 

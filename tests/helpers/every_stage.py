@@ -55,7 +55,7 @@ def make_inputs(root: Path) -> Path:
     stage("train", *arguments)
     shutil.rmtree(root / "checkpoints")
     (root / "settings.json").write_text(FOREST)
-    for name in ("evaluate", "calibrate", "summarize"):
+    for name in ("evaluate", "adaptation-scores", "summarize"):
         stage(*CASES[name].arguments(root), "--output", root / f"{name}d")
     stage("export", "--layout", "prototype", "--taps", *_taps(root), "--output", root / "older")
     for person in ("P0", "P1"):
@@ -130,9 +130,9 @@ CASES = {
         lambda root: ("baseline", *_fitting(root), "--settings", root / "settings.json")
     ),
     "evaluate": Case(lambda root: ("evaluate", *_scoring(root))),
-    "calibrate": Case(
+    "adaptation-scores": Case(
         lambda root: (
-            *("calibrate", *_scoring(root), "--training", *_training(root)),
+            *("adaptation-scores", *_scoring(root), "--training", *_training(root)),
             *("--taps-per-key", "1", "--draws", "2"),
         )
     ),
@@ -142,10 +142,10 @@ CASES = {
             *("--folds", root / "fold", "--keyboard", root / "keys.csv"),
         )
     ),
-    "calibration-curve": Case(
+    "adaptation-curve": Case(
         lambda root: (
-            *("calibration-curve", "--experiment", "exp"),
-            *("--calibrations", root / "calibrated"),
+            *("adaptation-curve", "--experiment", "exp"),
+            *("--adaptations", root / "adapted"),
         )
     ),
     "predict": Case(
@@ -185,8 +185,10 @@ CASES = {
         (".pdf",),
         ("keyboard.png", "keyboard.pdf", "keys.html", "keys.tsv"),
     ),
-    "curves": Case(
-        lambda root: ("curves", "--experiment", "exp", "--models", _model(root)), ".png", (".pdf",)
+    "learning-curves": Case(
+        lambda root: ("learning-curves", "--experiment", "exp", "--models", _model(root)),
+        ".png",
+        (".pdf",),
     ),
     "anchors": Case(
         lambda root: (

@@ -50,7 +50,7 @@ SETTINGS = {
     "training": {
         "epochs": 6,
         "batch_size": 16,
-        "accumulation": 1,
+        "gradient_accumulation_steps": 1,
         "learning_rate": 0.005,
         "adam_beta2": 0.98,
     },

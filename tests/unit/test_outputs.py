@@ -235,7 +235,7 @@ def test_a_file_that_nobody_named_is_not_written_over(name, ending, root, tmp_pa
     assert tree(root, tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["choose", "compare", "curves"])
+@pytest.mark.parametrize("name", ["choose", "compare", "learning-curves"])
 def test_a_name_with_a_point_keeps_what_follows_it(name, root, tmp_path):
     (tmp_path / f"day{CASES[name].ending}").write_text("mine")
     assert run(name, root, tmp_path / "day.2023") == 0
@@ -290,11 +290,11 @@ def test_the_workflow_writes_beside_what_it_did_not_declare(root, tmp_path, monk
 
 def test_a_curve_is_drawn_into_the_folder_of_its_calibrations(root, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv(RESULTS_VARIABLE, str(tmp_path))
-    folder = tmp_path / "calibration" / "exp"
-    calibrate = [*map(str, CASES["calibrate"].arguments(root)), "--output"]
+    folder = tmp_path / "adaptation" / "exp"
+    calibrate = [*map(str, CASES["adaptation-scores"].arguments(root)), "--output"]
     assert main([*calibrate, str(folder / "Ana" / "seed-1")]) == 0
     inside = tree(folder)
-    curve = ["calibration-curve", "--experiment", "exp", "--calibrations"]
+    curve = ["adaptation-curve", "--experiment", "exp", "--adaptations"]
     curve += [str(folder / "Ana" / "seed-1"), "--output", str(folder)]
     assert main(curve) == 0
     monkeypatch.delenv(RESULTS_VARIABLE)

@@ -15,7 +15,7 @@ experiments:
   chance: {inherit: aligned-48000, split: random, seeds: [0, 1, 2]}
   chosen: {inherit: level-forest, split: given, given: {train: [Tony], test: [Maria]}}
   plain: {inherit: aligned-48000, kind: convolutional}
-  wide: {inherit: interleave-16000, model: {aligned_stem: true}}
+  wide: {inherit: interleave-16000, model: {inflate_stem: true}}
 """
 
 

@@ -41,10 +41,10 @@ def expected_jobs(sessions, participants, encodings=3, experiments=4, forests=2)
         "baseline": forests * participants,
         "evaluate": runs,
         "draw": runs,
-        "calibrate": runs,
-        "calibration_curve": experiments,
+        "adaptation_scores": runs,
+        "adaptation_curve": experiments,
         "summarize": experiments,
-        "curves": experiments - forests,
+        "learning_curves": experiments - forests,
         "pretrained": 1,
         **dict.fromkeys(("choose", "overview", "compare", "record", "all"), 1),
     }
@@ -77,8 +77,8 @@ def test_selection_from_the_command_line(tmp_path, make_session):
         "baseline": 4,
         "evaluate": 4,
         "draw": 4,
-        "calibrate": 4,
-        "calibration_curve": 2,
+        "adaptation_scores": 4,
+        "adaptation_curve": 2,
         "summarize": 2,
         **dict.fromkeys(("overview", "compare", "record", "all"), 1),
     }
@@ -90,7 +90,7 @@ def test_selection_from_the_command_line(tmp_path, make_session):
 def test_calibration_can_be_left_out(tmp_path, make_session):
     for name in FLAT:
         make_session(name)
-    run = dry_run(tmp_path, "calibrate=[]")
+    run = dry_run(tmp_path, "adaptation=[]")
     jobs = expected_jobs(sessions=6, participants=3)
     assert run.jobs == {n: c for n, c in jobs.items() if not n.startswith("calibrat")}
 
@@ -103,7 +103,7 @@ def test_new_recordings_are_read_with_all_models_of_an_experiment(tmp_path, make
     for name in ("a.wav", "deep/b c.WAV", "notes.txt"):
         (folder / name).touch()
     given = f'predict={{"recordings": "{folder.name}", "experiment": "level-forest"}}'
-    run = dry_run(tmp_path, given, "select_experiments=level-forest", "calibrate=[]")
+    run = dry_run(tmp_path, given, "select_experiments=level-forest", "adaptation=[]")
     assert run.jobs["predict"] == 1
     assert run.jobs["baseline"] == 3
     block = run.text.split("rule predict:", 1)[1].split("rule ", 1)[0]
@@ -313,8 +313,10 @@ def test_a_larger_study_has_one_job_per_session_and_participants_share_them(tmp_
     run = dry_run(tmp_path, "select_experiments=gcc-phat-forest")
     assert run.jobs == {
         **dict.fromkeys(("segment", "preview"), 200),
-        **dict.fromkeys(("encode", "fold", "baseline", "evaluate", "draw", "calibrate"), 20),
-        **dict.fromkeys(("summarize", "calibration_curve", "overview", "compare"), 1),
+        **dict.fromkeys(
+            ("encode", "fold", "baseline", "evaluate", "draw", "adaptation_scores"), 20
+        ),
+        **dict.fromkeys(("summarize", "adaptation_curve", "overview", "compare"), 1),
         **dict.fromkeys(("record", "all"), 1),
     }
 

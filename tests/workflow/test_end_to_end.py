@@ -24,7 +24,7 @@ EXPERIMENTS = ["aligned-48000", "level-forest"]
 JOBS = {
     **{"simulate": 6, "segment": 6, "preview": 6, "encode": 6},
     **{"fold": 6, "train": 3, "baseline": 3, "evaluate": 6, "draw": 6},
-    **{"calibrate": 6, "summarize": 2, "calibration_curve": 2, "curves": 1},
+    **{"adaptation_scores": 6, "summarize": 2, "adaptation_curve": 2, "learning_curves": 1},
     **dict.fromkeys(["overview", "choose", "compare", "record"], 1),
 }
 DRAWN = {
@@ -142,7 +142,7 @@ def test_calibration_starts_from_the_models_own_predictions(finished, experiment
     predictions = pq.read_table(results / "evaluations" / run_name / "predictions.parquet")
     labels = predictions.schema.metadata[b"labels"].decode().split("\t")
     scored = predictions.to_pandas()
-    rows = table(results / "calibration" / run_name / "calibration.tsv")
+    rows = table(results / "adaptation" / run_name / "adaptation.tsv")
     counts = sorted({int(row["taps_per_key"]) for row in rows} - {0})
     assert counts == [1, 2, 5]
     keys = np.array([labels.index(key) for key in scored.truth])
@@ -154,15 +154,15 @@ def test_calibration_starts_from_the_models_own_predictions(finished, experiment
         assert int(row["draw"]) == number
         assert int(row["tested"]) == len(tested) == len(set(tested)) < len(scored)
         assert float(row["accuracy"]) == pytest.approx(right[tested].mean(), abs=5e-5)
-    curve = table(results / "calibration" / experiment / "curve.tsv")
+    curve = table(results / "adaptation" / experiment / "curve.tsv")
     (mean,) = [r for r in curve if (r["participant"], r["taps_per_key"]) == (person, "0")]
     of_draws = np.mean([float(row["accuracy"]) for row in starts])
     assert float(mean["accuracy"]) == pytest.approx(of_draws, abs=1e-4)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_the_calibration_curve_has_every_participant_and_their_mean(finished, experiment):
-    curve = table(finished / "results" / "calibration" / experiment / "curve.tsv")
+def test_the_adaptation_curve_has_every_participant_and_their_mean(finished, experiment):
+    curve = table(finished / "results" / "adaptation" / experiment / "curve.tsv")
     assert [(row["participant"], row["taps_per_key"]) for row in curve] == [
         (person, count) for person in [*PEOPLE, "mean"] for count in "0125"
     ]
@@ -256,7 +256,7 @@ def test_every_folder_of_a_stage_says_which_files_are_its_own(finished):
         stages.add(about["stage"])
         there = {p.relative_to(path.parent).as_posix() for p in path.parent.rglob("*")}
         assert set(about["files"]) <= there
-        if about["stage"] != "calibration-curve":
+        if about["stage"] != "adaptation-curve":
             own = {name for name in there if (path.parent / name).is_file()}
             own -= {"provenance.json", ".snakemake_timestamp"}
             # The draw stage puts its pictures there, which have no hash of their own.

@@ -63,7 +63,15 @@ def test_a_line_of_encodings_reruns_from_encode(finished):
         jobs = planned(finished)
     assert set(jobs) == {
         *("encode", "fold", "train", "baseline"),
-        *("evaluate", "draw", "calibrate", "calibration_curve", "summarize", "compare", "curves"),
+        *(
+            "evaluate",
+            "draw",
+            "adaptation_scores",
+            "adaptation_curve",
+            "summarize",
+            "compare",
+            "learning_curves",
+        ),
         *("choose", "record", "all"),
     }
     assert len(jobs["encode"]) == 6
@@ -73,8 +81,16 @@ def test_a_setting_reruns_what_depends_on_it(finished):
     with edited(finished / "small.yaml", "epochs: 12", "epochs: 13"):
         jobs = planned(finished)
     assert set(jobs) == {
-        *("train", "evaluate", "draw", "calibrate", "calibration_curve", "summarize", "compare"),
-        *("curves", "choose", "record", "all"),
+        *(
+            "train",
+            "evaluate",
+            "draw",
+            "adaptation_scores",
+            "adaptation_curve",
+            "summarize",
+            "compare",
+        ),
+        *("learning_curves", "choose", "record", "all"),
     }
     assert {job["experiment"] for job in jobs["evaluate"]} == {"aligned-48000"}
 
@@ -89,7 +105,7 @@ def test_a_lost_model_is_made_again_and_nothing_before_it(finished):
         hidden.rename(model)
     assert jobs["baseline"] == [{"experiment": "level-forest", "fold": "Tony", "seed": "0"}]
     assert set(jobs) == {
-        *("baseline", "evaluate", "draw", "calibrate", "calibration_curve", "summarize"),
+        *("baseline", "evaluate", "draw", "adaptation_scores", "adaptation_curve", "summarize"),
         *("compare", "record", "all"),
     }
 

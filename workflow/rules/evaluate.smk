@@ -141,9 +141,9 @@ rule choose:
         # Models, not evaluations: no held-out score can have a say.
         every_run("models", PLAN.candidates),
     output:
-        table=f"{RESULTS}/choice/validation.tsv",
+        table=f"{RESULTS}/model_selection/validation.tsv",
         page=shown(
-            f"{RESULTS}/choice/validation.html",
+            f"{RESULTS}/model_selection/validation.html",
             "choice",
             "choice on validation scores",
             **OF_EXPERIMENTS,

@@ -24,9 +24,9 @@ rule predict:
     params:
         recordings=PLAN.config["predict"]["recordings"] or [],
         others=PLAN.other_recordings,
-        mark_below=PLAN.config["predict"]["mark_below"],
+        confidence_threshold=PLAN.config["predict"]["confidence_threshold"],
         code=code_hash("tap2key.reading.predict"),
     shell:
         "python -m tap2key predict --model {input.models:q} --recordings {params.recordings:q}"
-        " --keyboard {input.keyboard:q} --mark-below {params.mark_below} --output {output:q}"
+        " --keyboard {input.keyboard:q} --confidence-threshold {params.confidence_threshold} --output {output:q}"
         " > {log:q} 2>&1"

@@ -70,22 +70,22 @@ rule overview:
         " --output {params.folder:q} > {log:q} 2>&1"
 
 
-rule curves:
+rule learning_curves:
     """Draw the learning curves of an experiment's networks."""
     input:
         lambda w: PLAN.each_run("models", w.experiment),
     output:
         picture=shown(
-            f"{RESULTS}/learning/{{experiment}}/curves.png",
+            f"{RESULTS}/learning_curves/{{experiment}}/curves.png",
             "learning",
             "learning curves",
             **OF_EXPERIMENT,
         ),
-        print=f"{RESULTS}/learning/{{experiment}}/curves.pdf",
+        print=f"{RESULTS}/learning_curves/{{experiment}}/curves.pdf",
     log:
-        log_of("curves", "{experiment}"),
+        log_of("learning_curves", "{experiment}"),
     benchmark:
-        benchmark_of("curves", "{experiment}")
+        benchmark_of("learning_curves", "{experiment}")
     wildcard_constraints:
         experiment=among(PLAN.of_kind(forests=False)),
     conda:
@@ -95,9 +95,9 @@ rule curves:
         mem_mb=megabytes(1000),
         runtime=minutes(10),
     params:
-        code=code_hash("tap2key.reports.curves"),
+        code=code_hash("tap2key.reports.learning_curves"),
     shell:
-        "python -m tap2key curves --experiment {wildcards.experiment} --models {input:q}"
+        "python -m tap2key learning-curves --experiment {wildcards.experiment} --models {input:q}"
         " --output {output.picture:q} > {log:q} 2>&1"
 
 
@@ -109,26 +109,26 @@ rule record:
         [rules.choose.output.page] if PLAN.candidates else [],
         [f"{run}/confusion.png" for run in every_run("evaluations", EXPERIMENTS)],
         [f"{RESULTS}/previews/{participant}/{session}" for participant, session in PLAN.sessions],
-        [f"{RESULTS}/learning/{name}/curves.png" for name in PLAN.of_kind(forests=False)],
-        [f"{RESULTS}/calibration/{name}/curve.png" for name in PLAN.calibrated],
+        [f"{RESULTS}/learning_curves/{name}/curves.png" for name in PLAN.of_kind(forests=False)],
+        [f"{RESULTS}/adaptation/{name}/curve.png" for name in PLAN.adapted],
     output:
-        exact=f"{RESULTS}/record/config.yaml",
+        exact=f"{RESULTS}/run/config.yaml",
         tables=multiext(
-            f"{RESULTS}/record/",
+            f"{RESULTS}/run/",
             "runtime.tsv",
             "config.tsv",
             "versions.tsv",
             "provenance.json",
         ),
         runtime=shown(
-            f"{RESULTS}/record/runtime.html",
+            f"{RESULTS}/run/runtime.html",
             "runtime",
             "time and memory of each rule",
             **OF_RECORD,
         ),
-        config=shown(f"{RESULTS}/record/config.html", "config", "configuration", **OF_RECORD),
+        config=shown(f"{RESULTS}/run/config.html", "config", "configuration", **OF_RECORD),
         versions=shown(
-            f"{RESULTS}/record/versions.html",
+            f"{RESULTS}/run/versions.html",
             "versions",
             "code revision and package versions",
             **OF_RECORD,

@@ -28,21 +28,36 @@ STAGES = {
     "evaluate": ("tap2key.evaluation.evaluate", "score a model on a labelled dataset"),
     "draw": ("tap2key.reports.draw", "draw an evaluation's confusion matrix and keyboard map"),
     "export": ("tap2key.exchange.export", "write taps, a fold or a model for use elsewhere"),
-    "calibrate": ("tap2key.evaluation.calibrate", "score a model given a few labelled taps"),
+    "adaptation-scores": (
+        "tap2key.evaluation.adaptation_scores",
+        "score a model given a few labelled taps",
+    ),
     "summarize": ("tap2key.reports.summarize", "collect an experiment's participants in one table"),
-    "calibration-curve": (
-        "tap2key.reports.calibration_curve",
+    "adaptation-curve": (
+        "tap2key.reports.adaptation_curve",
         "draw what a few labelled taps bring",
     ),
     "choose": ("tap2key.evaluation.choose", "name the best experiment by validation scores alone"),
     "compare": ("tap2key.reports.compare", "put the summaries of several experiments side by side"),
-    "curves": ("tap2key.reports.curves", "draw the learning curves of an experiment's models"),
+    "learning-curves": (
+        "tap2key.reports.learning_curves",
+        "draw the learning curves of an experiment's models",
+    ),
     "predict": ("tap2key.reading.predict", "name the taps of recordings without a touch sensor"),
     "overview": ("tap2key.reports.overview", "tabulate what the study holds and what was left out"),
     "record": ("tap2key.reports.record", "tabulate time and memory, configuration and versions"),
     "cost": ("tap2key.orchestration.cost", "estimate jobs, hours and disk of a run before it runs"),
     "config": ("tap2key.config.documentation", "print what every key of the configuration means"),
     "anchors": ("tap2key.simulation.anchors", "print how difficult a simulated study is"),
+}
+# What was called otherwise in an earlier version.
+RENAMED = {
+    "calibrate": "adaptation-scores",
+    "calibration-curve": "adaptation-curve",
+    "curves": "learning-curves",
+    "--calibrations": "--adaptations",
+    "--mark-below": "--confidence-threshold",
+    "--once": "--no-oversample",
 }
 
 
@@ -58,6 +73,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         said.add_argument(option, action="store_const", const=level, dest="log_level", help=text)
     commands = parser.add_subparsers(dest="stage", required=True, metavar="stage")
     given = sys.argv[1:] if arguments is None else arguments
+    for word in given:
+        if word in RENAMED:
+            raise Tap2keyError(f"{word} is now called {RENAMED[word]}")
     chosen = next((a for a in given if a in STAGES), None)
     for name, (module, text) in STAGES.items():
         command = commands.add_parser(name, help=text, description=text)

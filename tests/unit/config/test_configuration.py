@@ -129,17 +129,17 @@ def test_an_experiment_inherits_mapping_by_mapping_through_a_chain():
             "experiments": {
                 "c": {"inherit": "b", "training": {"epochs": 5}, "seeds": [7]},
                 "a": {"training": {"epochs": 1, "patience": 2}, "trees": 9, "seeds": [1, 2]},
-                "b": {"inherit": "a", "training": {"warmup": 0.5, "epochs": 4}},
+                "b": {"inherit": "a", "training": {"warmup_ratio": 0.5, "epochs": 4}},
             }
         }
     )["experiments"]
     assert list(config) == ["c", "a", "b"]
-    training = {key: config["c"]["training"][key] for key in ("epochs", "patience", "warmup")}
-    assert training == {"epochs": 5, "patience": 2, "warmup": 0.5}
+    training = {key: config["c"]["training"][key] for key in ("epochs", "patience", "warmup_ratio")}
+    assert training == {"epochs": 5, "patience": 2, "warmup_ratio": 0.5}
     assert config["c"]["seeds"] == [7]
     assert config["c"]["trees"] == 9
     assert config["b"]["training"]["epochs"] == 4
-    assert config["a"]["training"]["warmup"] == 0.1
+    assert config["a"]["training"]["warmup_ratio"] == 0.1
 
 
 @pytest.mark.parametrize(
@@ -402,8 +402,8 @@ def test_what_is_selected_needs_no_checkpoint_and_the_prototype_is_its_recipe():
         assert settings["oversample"]
         assert settings["model"]["checkpoint"] == "facebook/wav2vec2-base"
         training = settings["training"]
-        assert (training["batch_size"], training["accumulation"]) == (64, 4)
-        assert (training["learning_rate"], training["warmup"]) == (3e-5, 0.1)
+        assert (training["batch_size"], training["gradient_accumulation_steps"]) == (64, 4)
+        assert (training["learning_rate"], training["warmup_ratio"]) == (3e-5, 0.1)
         assert (training["patience"], training["precision"]) == (16, "auto")
 
 

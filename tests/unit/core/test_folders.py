@@ -162,7 +162,7 @@ def test_what_programs_drop_counts_as_nothing(tmp_path):
 
 # As they were called until the name of the stage was stored.
 MODULES = {
-    "calibrate": "tap2key.calibrate",
+    "adaptation-scores": "tap2key.calibrate",
     "evaluate": "tap2key.evaluation",
     "train": "tap2key.train",
     "baseline": "tap2key.baseline",
@@ -194,7 +194,7 @@ def test_an_output_of_an_earlier_version_is_replaced_by_its_stage_alone(tmp_path
     [
         ("segment", "tap2key.segment"),
         ("preview", "tap2key.preview"),
-        ("calibration-curve", "tap2key.calibration_curve"),
+        ("adaptation-curve", "tap2key.calibration_curve"),
     ],
 )
 def test_what_an_earlier_version_wrote_among_other_things_replaces_only_its_names(

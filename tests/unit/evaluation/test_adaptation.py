@@ -11,8 +11,8 @@ from tap2key.evaluation.adaptation import (
     Heard,
     Locator,
     Shift,
-    calibrated,
-    calibration_curve,
+    adaptation_curve,
+    adapted,
     draw_taps,
     prototype_scores,
 )
@@ -61,7 +61,7 @@ def test_one_tap_of_each_key_tells_a_shift_of_the_whole_keyboard():
     assert np.abs(shift(seen[~given]) - straight[~given]).max(axis=1).mean() < 1.0
     heard = Heard(by_place(seen), seen)
     before = accuracy(heard.probabilities[~given], keys[~given])
-    named = calibrated(heard.of(given), keys[given], heard.of(~given), PLACES)
+    named = adapted(heard.of(given), keys[given], heard.of(~given), PLACES)
     assert before < 0.75
     assert accuracy(named, keys[~given]) > 0.97
 
@@ -81,7 +81,7 @@ def test_a_model_that_needs_no_calibration_is_left_alone():
     given = np.arange(len(keys)) % 6 == 0
     for places in (seen, None):
         heard = Heard(by_place(seen), places)
-        named = calibrated(heard.of(given), keys[given], heard.of(~given), PLACES)
+        named = adapted(heard.of(given), keys[given], heard.of(~given), PLACES)
         before = accuracy(heard.probabilities[~given], keys[~given])
         assert accuracy(named, keys[~given]) >= before - 0.01
 
@@ -151,7 +151,7 @@ def test_the_curve_starts_at_the_model_as_it_is_and_counts_what_it_used():
     keys, seen = (np.concatenate([part[at] for part in parts]) for at in (0, 1))
     sessions = np.repeat(["s1", "s2"], len(keys) // 2)
     heard = Heard(by_place(seen), seen)
-    rows = calibration_curve(heard, keys, sessions, PLACES, (1, 2), draws=2, seed=0)
+    rows = adaptation_curve(heard, keys, sessions, PLACES, (1, 2), draws=2, seed=0)
     assert [(r["draw"], r["taps_per_key"]) for r in rows] == [
         (draw, count) for draw in (0, 1) for count in (0, 1, 2)
     ]
@@ -176,9 +176,16 @@ def test_stages_from_a_models_folder_to_the_curve(request, study, tmp_path, kind
     for name in ("first", "second"):
         output = tmp_path / name
         stage(
-            "calibrate", "--model", model, *where, "--dataset", datasets["Ana"], "--output", output
+            "adaptation-scores",
+            "--model",
+            model,
+            *where,
+            "--dataset",
+            datasets["Ana"],
+            "--output",
+            output,
         )
-        results.append(read_tsv(output / "calibration.tsv"))
+        results.append(read_tsv(output / "adaptation.tsv"))
     rows = results[0]
     assert results[1] == rows
     assert len(rows) == 3 * 3
@@ -186,7 +193,7 @@ def test_stages_from_a_models_folder_to_the_curve(request, study, tmp_path, kind
     taps = len(load_dataset_folder(datasets["Ana"]).data)
     assert all(int(r["given"]) + int(r["tested"]) == taps for r in rows if r["taps_per_key"] == "2")
     stage(
-        *("calibration-curve", "--experiment", "e", "--calibrations", tmp_path / "first"),
+        *("adaptation-curve", "--experiment", "e", "--adaptations", tmp_path / "first"),
         *("--output", tmp_path / "curve"),
     )
     curve = read_tsv(tmp_path / "curve" / "curve.tsv")
@@ -212,10 +219,10 @@ def test_the_interval_of_the_curve_is_over_participants(tmp_path):
             for count in (0, 1):
                 value = score + 0.05 * count + 0.01 * draw
                 lines.append(f"{person}\t0\t{draw}\t{count}\t{34 * count}\t100\t{value}\t{value}")
-        (folder / "calibration.tsv").write_text("\n".join(lines) + "\n")
+        (folder / "adaptation.tsv").write_text("\n".join(lines) + "\n")
         folders.append(folder)
     stage(
-        *("calibration-curve", "--experiment", "e", "--calibrations", *folders),
+        *("adaptation-curve", "--experiment", "e", "--adaptations", *folders),
         *("--output", tmp_path / "curve"),
     )
     rows = read_tsv(tmp_path / "curve" / "curve.tsv")
@@ -235,6 +242,6 @@ def test_a_session_with_one_tap_of_each_key_is_left_as_it_is():
     """There is none to learn from once one of each key is kept to be tested."""
     keys = np.arange(len(PLACES.labels))
     heard = Heard(np.eye(len(keys)) * 0.5 + 0.5 / len(keys), None)
-    rows = calibration_curve(heard, keys, np.full(len(keys), "s1"), PLACES, (1, 2), draws=1, seed=0)
+    rows = adaptation_curve(heard, keys, np.full(len(keys), "s1"), PLACES, (1, 2), draws=1, seed=0)
     assert [row["given"] for row in rows] == [0, 0, 0]
     assert {row["accuracy"] for row in rows} == {1.0}

@@ -25,7 +25,7 @@ def f1(scores):
 
 
 def test_the_best_mean_over_folds_is_chosen(tmp_path):
-    output = tmp_path / "choice" / "validation.tsv"
+    output = tmp_path / "model_selection" / "validation.tsv"
     stage("choose", "--models", *models(tmp_path, f1(SCORES)), "--output", output)
     rows = read_tsv(output)
     assert [row["experiment"] for row in rows] == ["deep", "wide", "plain"]

@@ -83,7 +83,7 @@ def test_a_fold_is_read_without_this_pipeline_and_its_sources(study, tmp_path):
 
 def test_once_writes_each_training_tap_once(study, tmp_path):
     (folder, training, _), out = study, tmp_path / "out"
-    assert run(arrays(study, out, "--once")) == 0
+    assert run(arrays(study, out, "--no-oversample")) == 0
     whole, read = load_fold(folder, training), datasets.load_from_disk(out)
     assert set(read) == {"train", "validation"}
 

@@ -28,7 +28,7 @@ def study(tmp_path_factory):
 def exported(request, study, tmp_path_factory):
     """A model folder as training writes it, and its ONNX file."""
     folder = tmp_path_factory.mktemp(request.param)
-    model_settings = {"checkpoint": None, "shape": SHAPE, "aligned_stem": False, "freeze": []}
+    model_settings = {"checkpoint": None, "shape": SHAPE, "inflate_stem": False, "freeze": []}
     model_settings |= {"revision": None}
     settings = {
         "kind": request.param,

@@ -124,7 +124,7 @@ def test_the_same_session_twice_and_a_session_without_taps_are_refused(tmp_path,
         (["--layout", "prototype", "--taps", "t", "--fold", "f"], "does not take --fold"),
         (["--dataset"], "--dataset arrays needs --datasets, --fold"),
         (["--dataset", "paths"], "--dataset paths needs --taps"),
-        (["--onnx", "m", "--once"], "--onnx does not take --once"),
+        (["--onnx", "m", "--no-oversample"], "--onnx does not take --no-oversample"),
     ],
 )
 def test_options_of_another_export_are_refused(tmp_path, capsys, arguments, words):

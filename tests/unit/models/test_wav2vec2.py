@@ -299,9 +299,9 @@ def test_the_prototypes_recipe_trains_from_a_folder_and_loads_anywhere(pretraine
             *(tmp_path / name, name, label_ids), encoding=encoding, inputs=0.1 * flat
         )
     folder, training = fold(tmp_path / "fold", datasets, "Ana")
-    recipe = {"epochs": 1, "batch_size": 4, "accumulation": 4}
+    recipe = {"epochs": 1, "batch_size": 4, "gradient_accumulation_steps": 4}
     for aligned in (False, True):
-        chosen = {"checkpoint": str(checkpoint), "aligned_stem": aligned}
+        chosen = {"checkpoint": str(checkpoint), "inflate_stem": aligned}
         shape = {"mask_time_prob": 0.0}
         if aligned:
             shape["conv_stride"] = [5, 2, 2, 2, 1, 1, 1]

@@ -417,8 +417,8 @@ def test_only_models_of_people_held_out_are_calibrated(study):
         "sessions": {"split": "leave_one_session_out"},
         "random": {"split": "random"},
     }
-    assert planned(study, experiments=experiments).calibrated == ["held-out", "given"]
-    assert planned(study, experiments=experiments, calibrate=[]).calibrated == []
+    assert planned(study, experiments=experiments).adapted == ["held-out", "given"]
+    assert planned(study, experiments=experiments, adaptation=[]).adapted == []
 
 
 def test_two_folds_of_one_name_are_refused(tmp_path):

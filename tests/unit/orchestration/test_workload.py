@@ -25,17 +25,17 @@ def test_a_plain_network_by_hand():
 
 
 def test_a_network_from_scratch_is_as_large_as_it_is_built():
-    model = {"checkpoint": None, "shape": SHAPE, "aligned_stem": False}
+    model = {"checkpoint": None, "shape": SHAPE, "inflate_stem": False}
     built = Wav2Vec2ForSequenceClassification(Wav2Vec2Config(**SHAPE, num_labels=34))
     found = network_of("wav2vec2", model, CUT, 34)
     assert found.parameters == sum(p.numel() for p in built.parameters())
 
 
 def test_a_checkpoint_that_was_not_fetched_is_taken_for_the_base_model():
-    model = {"checkpoint": "facebook/wav2vec2-base", "shape": {}, "aligned_stem": False}
+    model = {"checkpoint": "facebook/wav2vec2-base", "shape": {}, "inflate_stem": False}
     base = network_of("wav2vec2", model, Cut(0, 1366, 8), 34)
     assert base.parameters == pytest.approx(94.6e6, rel=0.001)
-    wide = network_of("wav2vec2", {**model, "aligned_stem": True}, Cut(0, 1366, 8), 34)
+    wide = network_of("wav2vec2", {**model, "inflate_stem": True}, Cut(0, 1366, 8), 34)
     # Seven more channels of the first convolution's 512 kernels of 10.
     assert wide.parameters - base.parameters == 7 * 512 * 10
     assert wide.operations < base.operations / 4

@@ -357,8 +357,8 @@ def test_keys_are_those_that_evaluate_names_for_the_same_taps(tmp_path):
 
 def test_provenance_names_models_and_recordings(models, tmp_path):
     path = sounds.write_wav(tmp_path / "r.wav", sounds.recording(TIMES, 3.0))
-    assert predict(models, [path], tmp_path / "out", "--mark-below", "0.25") == 0
+    assert predict(models, [path], tmp_path / "out", "--confidence-threshold", "0.25") == 0
     about = read_json(tmp_path / "out" / "provenance.json")
-    assert about["settings"]["mark_below"] == 0.25
+    assert about["settings"]["confidence_threshold"] == 0.25
     text = json.dumps(about["inputs"])
     assert all(str(given) in text for given in [path, *models])

@@ -18,8 +18,8 @@ def taps(keys, confidence=0.9):
 def test_keys_become_characters():
     keys = ["h", "i", "_1", "a", "_6", "none", "b", "_3", "|", "c", "none"]
     assert typed(taps(keys)) == "hi a b \nc"
-    assert transcript(taps(keys), mark_below=0.5) == "hi a b \nc"
-    assert transcript([], mark_below=0.5) == ""
+    assert transcript(taps(keys), confidence_threshold=0.5) == "hi a b \nc"
+    assert transcript([], confidence_threshold=0.5) == ""
 
 
 def test_doubtful_characters_stand_in_brackets():
@@ -27,8 +27,8 @@ def test_doubtful_characters_stand_in_brackets():
         *(NamedTap(0, "a", 0.5), NamedTap(1, "b", 0.49), NamedTap(2, "_2", 0.3)),
         *(NamedTap(3, "none", 0.1), NamedTap(4, "|", 0.2), NamedTap(5, "c", 0.9)),
     ]
-    assert transcript(said, mark_below=0.5) == "a[b][ ][↵]\nc"
-    assert transcript(said, mark_below=0) == "ab \nc"
+    assert transcript(said, confidence_threshold=0.5) == "a[b][ ][↵]\nc"
+    assert transcript(said, confidence_threshold=0) == "ab \nc"
 
 
 def test_intervals_do_not_overlap_and_stay_inside():

@@ -100,7 +100,7 @@ def uses(data, model, output):
     tested = ("--model", model, "--dataset", datasets["Ana"], "--output", output)
     keyboard = ("--keyboard", folder.parent / "keyboard.csv")
     yield ("evaluate", *tested, *keyboard)
-    yield ("calibrate", *tested, *keyboard, "--fold", folder, "--training", *training)
+    yield ("adaptation-scores", *tested, *keyboard, "--fold", folder, "--training", *training)
     if "forest" not in model.name:
         yield ("export", "--onnx", model, "--output", output)
 
@@ -148,7 +148,7 @@ def test_training_that_diverges_stops_there_and_publishes_nothing(
     data, tmp_path, capsys, kind, sd_mm
 ):
     folder, training, _ = data
-    settings = {"training": {**DIVERGING["training"], "soft_label_sd_mm": sd_mm, "warmup": 0}}
+    settings = {"training": {**DIVERGING["training"], "soft_label_sd_mm": sd_mm, "warmup_ratio": 0}}
     arguments = training_arguments(folder, training, tmp_path, kind=kind, **settings)
     arguments += ["--keyboard", folder.parent / "keyboard.csv"]
     # And again, as the workflow's retries do.
@@ -162,7 +162,7 @@ def test_training_that_diverges_stops_there_and_publishes_nothing(
 def test_training_that_diverges_with_its_last_step_publishes_nothing(data, tmp_path, capsys):
     """No loss follows that would tell."""
     folder, training, _ = data
-    last = {"batch_size": 96, "epochs": 1, "warmup": 0}
+    last = {"batch_size": 96, "epochs": 1, "warmup_ratio": 0}
     settings = {"training": {**DIVERGING["training"], **last}}
     line = error_line(capsys, "train", *training_arguments(folder, training, tmp_path, **settings))
     assert "training diverged by step 1 of 1: the validation loss is not finite; " in line

@@ -290,7 +290,11 @@ def test_processes_and_accumulation_do_not_change_the_result(data, tmp_path, kin
     """Sixteen windows a step: at once, in two halves, and in two processes."""
 
     def arguments(output, batch_size, accumulation):
-        changed = {"batch_size": batch_size, "accumulation": accumulation, "epochs": 2}
+        changed = {
+            "batch_size": batch_size,
+            "gradient_accumulation_steps": accumulation,
+            "epochs": 2,
+        }
         training = {**SETTINGS["training"], **changed, "soft_label_sd_mm": sd_mm}
         return softly(data, tmp_path / output, kind=kind, **{**PLAIN, "training": training})
 
@@ -389,7 +393,12 @@ def test_a_batch_that_processes_cannot_share_is_refused(tmp_path):
 
 
 def test_evaluation_and_checkpoints_come_every_so_many_epochs(tmp_path):
-    chosen = {**read_default_training(), "batch_size": 10, "accumulation": 3, "evaluate_every": 2}
+    chosen = {
+        **read_default_training(),
+        "batch_size": 10,
+        "gradient_accumulation_steps": 3,
+        "evaluate_every": 2,
+    }
     arguments = train.training_arguments(chosen, 95, 1, 0, tmp_path)
     # 95 rows are 10 batches, which are 4 steps of up to three batches.
     assert (arguments.eval_steps, arguments.save_steps) == (8, 8)
@@ -403,8 +412,17 @@ def test_evaluation_and_checkpoints_come_every_so_many_epochs(tmp_path):
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant_with_warmup"])
 def test_the_warm_up_is_a_share_of_all_steps(tmp_path, warmup, accumulation, steps, schedule):
     """95 rows are 10 batches an epoch, which are 4 steps of up to three batches."""
-    chosen = {**read_default_training(), "epochs": 10, "batch_size": 10, "schedule": schedule}
-    chosen |= {"warmup": warmup, "accumulation": accumulation, "learning_rate": 0.5}
+    chosen = {
+        **read_default_training(),
+        "epochs": 10,
+        "batch_size": 10,
+        "lr_scheduler_type": schedule,
+    }
+    chosen |= {
+        "warmup_ratio": warmup,
+        "gradient_accumulation_steps": accumulation,
+        "learning_rate": 0.5,
+    }
     arguments = train.training_arguments(chosen, 95, 1, 0, tmp_path)
     padded = [{"x": 0}] * 100
     sides = {"train_dataset": padded, "eval_dataset": padded}

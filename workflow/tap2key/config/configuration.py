@@ -17,6 +17,16 @@ from tap2key.core.path_variables import expanded
 from tap2key.core.shipped import CONFIG, SCHEMA
 from tap2key.core.strict import NOT_FINITE, place_of_undefined
 
+# Keys that had another name in an earlier version.
+RENAMED = {
+    "calibrate": "adaptation",
+    "accumulation": "gradient_accumulation_steps",
+    "schedule": "lr_scheduler_type",
+    "warmup": "warmup_ratio",
+    "mark_below": "confidence_threshold",
+    "aligned_stem": "inflate_stem",
+}
+
 
 @cache
 def schema() -> dict[str, Any]:
@@ -163,6 +173,8 @@ def _validate(value: Any, part: Mapping[str, Any], where: str) -> None:
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         unknown = next(k for k in error.instance if k not in known)
+        if unknown in RENAMED:
+            raise Tap2keyError(f"{place}: {unknown} is now called {RENAMED[unknown]}; rename it")
         near = difflib.get_close_matches(str(unknown), known, n=1)
         advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
         raise Tap2keyError(f"{place}: unknown key {unknown!r}; {advice}")

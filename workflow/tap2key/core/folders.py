@@ -21,14 +21,15 @@ DROPPINGS = (".snakemake_timestamp", ".DS_Store", "Thumbs.db", "desktop.ini")
 # Earlier versions named the module, and did not list their files.
 MODULE_PREFIX = "tap2key."
 STAGES_OF_MODULES = {
-    "calibration_curve": "calibration-curve",
+    "calibrate": "adaptation-scores",
+    "calibration_curve": "adaptation-curve",
     "evaluation": "evaluate",
     "export_dataset": "export",
     "export_prototype": "export",
     "simulate.stage": "simulate",
 }
 # In earlier versions these wrote into folders that might hold other things too.
-WROTE_BESIDE_OTHERS = ("segment", "preview", "calibration-curve")
+WROTE_BESIDE_OTHERS = ("segment", "preview", "adaptation-curve")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from tap2key.evaluation.metrics import label_scores
 from tap2key.models.places import Places
 from tap2key.study.keyboard import OUTSIDE
 
-CALIBRATION_FILE = "calibration.tsv"
+ADAPTATION_FILE = "adaptation.tsv"
 # The regression from embedding to place: of 0.01, 0.03, 0.1 and 1 the best on two people.
 RIDGE = 0.1
 SAMPLED_FOR_WIDTH = 300
@@ -75,7 +75,7 @@ class Heard:
         return Heard(self.probabilities[rows], None if self.places is None else self.places[rows])
 
 
-def calibrated(given: Heard, keys: np.ndarray, wanted: Heard, places: Places) -> np.ndarray:
+def adapted(given: Heard, keys: np.ndarray, wanted: Heard, places: Places) -> np.ndarray:
     """How likely each key is, given some labelled taps of the same session.
 
     What the labelled taps say is weighted as serves best among themselves: each fifth of them is
@@ -225,7 +225,7 @@ def draw_taps(
         yield Draw({c: np.array(rows, dtype=int) for c, rows in given.items()}, np.array(tested))
 
 
-def calibration_curve(
+def adaptation_curve(
     heard: Heard,
     keys: np.ndarray,
     sessions: np.ndarray,
@@ -236,7 +236,7 @@ def calibration_curve(
 ) -> list[dict[str, float]]:
     """Scores by number of labelled taps per key, 0 first, for every draw.
 
-    Every session is calibrated with taps of its own; the scores are of all sessions' tested taps
+    Every session is adapted with taps of its own; the scores are of all sessions' tested taps
     together. Within a draw the same taps are tested for every number.
 
     Args:
@@ -259,7 +259,7 @@ def calibration_curve(
             named = [heard.probabilities[part.tested].argmax(axis=1) for part in parts]
             if count:
                 named = [
-                    calibrated(
+                    adapted(
                         heard.of(part.given[count]),
                         keys[part.given[count]],
                         heard.of(part.tested),

@@ -15,11 +15,11 @@ NEEDED = {
 }
 ALLOWED = {
     "layout": {"taps"},
-    "arrays": {"fold", "datasets", "test", "once", "model", "allow_other_version"},
-    "paths": {"taps", "fold", "once"},
+    "arrays": {"fold", "datasets", "test", "no_oversample", "model", "allow_other_version"},
+    "paths": {"taps", "fold", "no_oversample"},
     "onnx": {"allow_other_version"},
 }
-OPTIONS = ("taps", "fold", "datasets", "test", "once", "model", "allow_other_version")
+OPTIONS = ("taps", "fold", "datasets", "test", "no_oversample", "model", "allow_other_version")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fold", type=Path, help="a fold's folder")
     parser.add_argument("--datasets", type=Path, nargs="+", help="the fold's training datasets")
     parser.add_argument("--test", type=Path, nargs="+", help="the held-out people's datasets")
-    parser.add_argument(
-        "--once", action="store_true", help="each training tap once, without oversampling"
-    )
+    parser.add_argument("--no-oversample", action="store_true", help="each training tap once")
     parser.add_argument(
         "--model", type=Path, help="cut the rows of --dataset as this model's folder takes them"
     )
@@ -80,13 +78,13 @@ def main(args: argparse.Namespace) -> None:
         from tap2key.exchange.export_dataset import export_arrays
 
         export_arrays(
-            *(args.fold, args.datasets, args.test, args.output, args.once),
+            *(args.fold, args.datasets, args.test, args.output, args.no_oversample),
             *(args.model, args.allow_other_version),
         )
     elif kind == "paths":
         from tap2key.exchange.export_dataset import export_paths
 
-        export_paths(args.taps, args.fold, args.output, args.once)
+        export_paths(args.taps, args.fold, args.output, args.no_oversample)
     else:
         from tap2key.exchange.export_onnx import export_onnx
 

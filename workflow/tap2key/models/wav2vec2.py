@@ -44,7 +44,7 @@ def build_classifier(settings: Mapping[str, Any], labels: Sequence[str], cut: Cu
         chosen["shape"],
         labels,
         cut.length,
-        cut.period if chosen["aligned_stem"] else None,
+        cut.period if chosen["inflate_stem"] else None,
         chosen["freeze"],
         chosen["revision"],
     )

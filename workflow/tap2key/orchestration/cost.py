@@ -8,11 +8,11 @@ import yaml
 
 from tap2key.audio.audio_file import WINDOW
 from tap2key.config.configuration import complete_config, merge, read_config
-from tap2key.core.benchmarks import runtime_rows
 from tap2key.datasets.encodings import CHANNELS, WINDOW_RATE
 from tap2key.orchestration.plan import plan_of
 from tap2key.orchestration.sources import find_recordings
 from tap2key.orchestration.workload import ROWS_OVER_TAPS, Network, Workload, length_of
+from tap2key.reports.benchmarks import runtime_rows
 from tap2key.study.keyboard import load_keyboard
 from tap2key.study.manifest import MANIFEST_NAME, read_manifest
 
@@ -27,12 +27,12 @@ SECONDS = {
     "baseline": (3.0, 0.005),
     "evaluate": (10.0, 0.006),
     "draw": (3.0, 0.0),
-    "calibrate": (5.0, 0.006),
-    "calibration_curve": (3.0, 0.0),
+    "adaptation_scores": (5.0, 0.006),
+    "adaptation_curve": (3.0, 0.0),
     "choose": (1.5, 0.0),
     "predict": (15.0, 0.0),
     "summarize": (5.0, 0.001),
-    "curves": (2.0, 0.0),
+    "learning_curves": (2.0, 0.0),
     "compare": (3.0, 0.0),
     "overview": (0.5, 0.0),
     "record": (1.0, 0.0),
@@ -54,7 +54,7 @@ DATASET_ROW, DATASET = 90, 12_000
 FOLD_ROW, FOLD = 4, 12_000
 TREE_ROW = 22
 MODEL_FILES = 25_000
-EVALUATION, SUMMARY, CALIBRATION = 260_000, 290_000, 97_000
+EVALUATION, SUMMARY, ADAPTATION = 260_000, 290_000, 97_000
 LOGS_OF_JOB = 4_400
 REPORT, REPORT_OF_RUN = 100_000, 420_000
 FLOAT = 4
@@ -185,7 +185,7 @@ def estimated_seconds(workload: Workload) -> dict[str, float]:
         "encode": sum(workload.taps_of[person] for _, person in workload.datasets),
         "baseline": trained,
         "evaluate": tested,
-        "calibrate": tested if plan.calibrated else 0,
+        "adaptation_scores": tested if plan.adapted else 0,
         "summarize": tested,
     }
     found = {
@@ -247,7 +247,7 @@ def estimated_bytes(workload: Workload) -> dict[str, float]:
     if fetched:
         found["pretrained"] = sum(FLOAT * network.parameters for network in fetched.values())
     found["summary"] = SUMMARY * len(plan.experiments)
-    found["calibration"] = CALIBRATION * len(plan.calibrated)
+    found["adaptation"] = ADAPTATION * len(plan.adapted)
     found["logs"] = LOGS_OF_JOB * sum(workload.jobs.values())
     found["report"] = REPORT + REPORT_OF_RUN * (runs + len(plan.experiments))
     return found

@@ -270,9 +270,9 @@ class Plan:
         return [self._fetched_into(model)] if is_on_hub(model["checkpoint"]) else []
 
     @cached_property
-    def calibrated(self) -> list[str]:
-        """The experiments with held-out participants, if calibration is asked for."""
-        asked = self.config["calibrate"]
+    def adapted(self) -> list[str]:
+        """The experiments with held-out participants, if adaptation is asked for."""
+        asked = self.config["adaptation"]
         return [n for n, s in self.experiments.items() if asked and s["split"] in HOLDING_OUT]
 
     @cached_property

@@ -5,9 +5,10 @@ one line says what it does without.
 """
 
 import gc
-import sys
 from importlib.metadata import version
 from typing import Any
+
+from tap2key.core.log import log
 
 KNOWN_VERSION = "9.27.1"
 # Snakemake's own limit of jobs started, and in how many seconds, unless the user sets another.
@@ -22,11 +23,10 @@ def is_known() -> bool:
 def warn_if_unknown() -> None:
     """Say once in a run what another version of Snakemake costs."""
     if not is_known():
-        print(
-            f"tap2key: warning: made for snakemake {KNOWN_VERSION}, this is "
+        log.warning(
+            f"made for snakemake {KNOWN_VERSION}, this is "
             f"{version('snakemake')}: large runs may be slower, and jobs that a killed Snakemake "
-            "leaves in SLURM's queue are not found by the next one",
-            file=sys.stderr,
+            "leaves in SLURM's queue are not found by the next one"
         )
 
 

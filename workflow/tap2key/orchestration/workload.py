@@ -89,12 +89,12 @@ class Workload:
             "baseline": sum(runs[name] for name in forests),
             "evaluate": sum(runs.values()),
             "draw": sum(runs.values()),
-            "calibrate": sum(runs[name] for name in plan.calibrated),
-            "calibration_curve": len(plan.calibrated),
+            "adaptation_scores": sum(runs[name] for name in plan.adapted),
+            "adaptation_curve": len(plan.adapted),
             "choose": 1 if plan.candidates else 0,
             "predict": len(plan.predicting),
             "summarize": len(runs),
-            "curves": len(networks),
+            "learning_curves": len(networks),
             **dict.fromkeys(("compare", "overview", "record", "all"), 1),
         }
         return {rule: count for rule, count in found.items() if count}
@@ -166,7 +166,7 @@ def network_of(
                 config = Wav2Vec2Config(**known)
             else:
                 config = Wav2Vec2Config.from_pretrained(checkpoint, **known)
-            if model["aligned_stem"]:
+            if model["inflate_stem"]:
                 config.conv_kernel = [config.conv_kernel[0] * cut.channels, *config.conv_kernel[1:]]
                 config.conv_stride = [config.conv_stride[0] * cut.channels, *config.conv_stride[1:]]
             network = Wav2Vec2ForSequenceClassification(config)

@@ -27,7 +27,7 @@ from tap2key.signal.detection import find_taps
 from tap2key.study.keyboard import load_keyboard
 
 WINDOWS_AT_ONCE = 64
-MARK_BELOW = 0.5
+CONFIDENCE_THRESHOLD = 0.5
 RECORDINGS_NAME = "recordings.tsv"
 RECORDING_COLUMNS = ("recording", "path", "status", "reason", "warnings", "duration_s", "taps")
 
@@ -50,9 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for the results")
     parser.add_argument(
-        "--mark-below",
+        "--confidence-threshold",
         type=float,
-        default=MARK_BELOW,
+        default=CONFIDENCE_THRESHOLD,
         metavar="P",
         help="characters less probable than this stand in brackets in the transcript",
     )
@@ -104,7 +104,7 @@ def main(args: argparse.Namespace) -> None:
             if warned := joined_warnings([*audio.warnings, *said]):
                 audits[-1]["warnings"] = warned
                 log.warning(f"{recording.path}: {warned}")
-            texts.append((recording.name, transcript(named, args.mark_below)))
+            texts.append((recording.name, transcript(named, args.confidence_threshold)))
             tables.append(table)
         if not tables:
             raise Tap2keyError(f"no recording can be used; the first: {audits[0]['reason']}")
@@ -115,7 +115,7 @@ def main(args: argparse.Namespace) -> None:
             temporary,
             "predict",
             __name__,
-            {"mark_below": args.mark_below, "peak_height": args.peak_height},
+            {"confidence_threshold": args.confidence_threshold, "peak_height": args.peak_height},
             [
                 *(folder / ABOUT_FILE for folder in args.model),
                 *(audit["path"] for audit in audits if audit["status"] == "ok"),

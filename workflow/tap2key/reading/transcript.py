@@ -37,12 +37,12 @@ def typed(taps: Sequence[NamedTap]) -> str:
     return "".join(character(tap.key) for tap in taps)
 
 
-def transcript(taps: Sequence[NamedTap], mark_below: float) -> str:
-    """What the taps type; a character whose confidence is below `mark_below` stands in brackets."""
+def transcript(taps: Sequence[NamedTap], confidence_threshold: float) -> str:
+    """What the taps type; a character of less confidence than that stands in brackets."""
     parts = []
     for tap in taps:
         text = character(tap.key)
-        if text and tap.confidence < mark_below:
+        if text and tap.confidence < confidence_threshold:
             text = f"[{ENTER_MARK}]\n" if text == "\n" else f"[{text}]"
         parts.append(text)
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""Pictures with lines: learning curves, experiments compared, accuracy after calibration."""
+"""Pictures with lines: learning curves, experiments compared, accuracy after adaptation."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -99,7 +99,7 @@ def draw_comparison(
     save_picture(figure, stem)
 
 
-def draw_calibration(
+def draw_adaptation(
     stem: Path,
     taps_per_key: Sequence[int],
     people: Mapping[str, Sequence[float]],

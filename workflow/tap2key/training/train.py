@@ -295,18 +295,18 @@ def training_arguments(
     if precision == "auto":
         precision = "fp16" if cuda else "fp32"
     batches = -(-rows // chosen["batch_size"])
-    steps = -(-batches // chosen["accumulation"])
+    steps = -(-batches // chosen["gradient_accumulation_steps"])
     between = chosen["evaluate_every"] * steps
     # Told as a share, 1 would be one step to the library.
-    warmup_steps = math.ceil(chosen["epochs"] * steps * chosen["warmup"])
+    warmup_steps = math.ceil(chosen["epochs"] * steps * chosen["warmup_ratio"])
     return TrainingArguments(
         output_dir=str(output),
         num_train_epochs=chosen["epochs"],
         per_device_train_batch_size=batch,
         per_device_eval_batch_size=max(64, batch),
-        gradient_accumulation_steps=chosen["accumulation"],
+        gradient_accumulation_steps=chosen["gradient_accumulation_steps"],
         learning_rate=chosen["learning_rate"],
-        lr_scheduler_type=chosen["schedule"],
+        lr_scheduler_type=chosen["lr_scheduler_type"],
         warmup_steps=warmup_steps,
         weight_decay=chosen["weight_decay"],
         adam_beta2=chosen["adam_beta2"],

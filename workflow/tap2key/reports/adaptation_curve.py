@@ -1,4 +1,4 @@
-"""Stage `calibration-curve`: an experiment's scores by labelled taps per key."""
+"""Stage `adaptation-curve`: an experiment's scores by labelled taps per key."""
 
 import argparse
 from collections import defaultdict
@@ -12,9 +12,9 @@ from tap2key.core.html_tables import formatted, write_table
 from tap2key.core.log import log
 from tap2key.core.outputs import check_output_folder
 from tap2key.core.provenance import write_provenance
-from tap2key.evaluation.adaptation import CALIBRATION_FILE
+from tap2key.evaluation.adaptation import ADAPTATION_FILE
 from tap2key.evaluation.significance import bootstrap_interval
-from tap2key.reports.plot_curves import draw_calibration
+from tap2key.reports.plot_curves import draw_adaptation
 
 SCORES = ("accuracy", "macro_f1")
 COLUMNS = (
@@ -23,7 +23,7 @@ COLUMNS = (
 )
 NOTE = (
     "Labelled taps are drawn at random from each session of the tested participant, and the model "
-    "is calibrated for that session with them; it is scored on other taps of the session, the same "
+    "is adapted for that session with them; it is scored on other taps of the session, the same "
     "ones for every number. 0 is the model as it is. Given and tested: taps, over all sessions. "
     "A key with too few taps in a session gives all but one. "
     "Low and high: 95 % interval of the mean over participants, by bootstrap."
@@ -34,31 +34,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the stage's command line."""
     parser.add_argument("--experiment", required=True, help="its name, for titles")
     parser.add_argument(
-        "--calibrations", type=Path, nargs="+", required=True, help="folders of calibrate"
+        "--adaptations", type=Path, nargs="+", required=True, help="folders of adaptation-scores"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder for the results")
 
 
 def main(args: argparse.Namespace) -> None:
     """Write curve.{tsv,html,png,pdf}."""
-    check_output_folder(args, "calibration-curve", shared=True)
+    check_output_folder(args, "adaptation-curve", shared=True)
     drawn = [
         row
-        for folder in args.calibrations
-        for row in read_tsv(folder / CALIBRATION_FILE, required=("taps_per_key", *SCORES))
+        for folder in args.adaptations
+        for row in read_tsv(folder / ADAPTATION_FILE, required=("taps_per_key", *SCORES))
     ]
     people = by_participant(drawn)
     means = mean_rows(people)
     counts = [row["taps_per_key"] for row in means]
-    with atomic_folder(args.output, "calibration-curve") as temporary:
+    with atomic_folder(args.output, "adaptation-curve") as temporary:
         write_table(
             temporary / "curve",
             [formatted(row) for row in [*people, *means]],
             COLUMNS,
-            f"{args.experiment}: accuracy after calibration",
+            f"{args.experiment}: accuracy after adaptation",
             NOTE,
         )
-        draw_calibration(
+        draw_adaptation(
             temporary / "curve",
             counts,
             {
@@ -68,17 +68,17 @@ def main(args: argparse.Namespace) -> None:
             [row["accuracy"] for row in means],
             [row["accuracy_low"] for row in means],
             [row["accuracy_high"] for row in means],
-            f"{args.experiment}: calibrated with a few taps of the session",
+            f"{args.experiment}: adapted with a few taps of the session",
         )
         write_provenance(
             temporary,
-            "calibration-curve",
+            "adaptation-curve",
             __name__,
             {"experiment": args.experiment},
-            [folder / CALIBRATION_FILE for folder in args.calibrations],
+            [folder / ADAPTATION_FILE for folder in args.adaptations],
             ("numpy", "matplotlib"),
         )
-    log.info(f"{args.output}: {len(args.calibrations)} models")
+    log.info(f"{args.output}: {len(args.adaptations)} models")
 
 
 def by_participant(drawn: list[dict[str, str]]) -> list[dict]:

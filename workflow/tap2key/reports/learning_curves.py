@@ -1,4 +1,4 @@
-"""Stage `curves`: the learning curves of an experiment's models in one picture."""
+"""Stage `learning-curves`: the learning curves of an experiment's models in one picture."""
 
 import argparse
 from pathlib import Path

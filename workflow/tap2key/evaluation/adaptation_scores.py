@@ -1,4 +1,4 @@
-"""Stage `calibrate`: how much a few labelled taps of the tested participant would help a model."""
+"""Stage `adaptation-scores`: how much a few labelled taps of the tested would help a model."""
 
 import argparse
 from pathlib import Path
@@ -20,7 +20,7 @@ from tap2key.datasets.encoded_dataset import (
     touched_at,
     unrepeated,
 )
-from tap2key.evaluation.adaptation import CALIBRATION_FILE, Heard, Locator, calibration_curve
+from tap2key.evaluation.adaptation import ADAPTATION_FILE, Heard, Locator, adaptation_curve
 from tap2key.evaluation.scoring import add_scoring_arguments, check_fits, open_tested
 from tap2key.models.model_folder import ABOUT_FILE, ABOUT_PACKAGES
 from tap2key.models.places import places_of, seen_from_the_table
@@ -55,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write calibration.tsv: scores by participant, draw and labelled taps per key."""
-    check_output_folder(args, "calibrate")
+    """Write adaptation.tsv: scores by participant, draw and labelled taps per key."""
+    check_output_folder(args, "adaptation-scores")
     predictor, about = load_predictor(args.model, args.allow_other_version)
     tested = open_tested(args.dataset, args.fold)
     check_fits(args.model, about, tested)
@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> None:
     rows = []
     for person in np.unique(people):
         own = np.flatnonzero(people == person)
-        curve = calibration_curve(
+        curve = adaptation_curve(
             heard.of(own),
             keys[own],
             sessions[own],
@@ -82,11 +82,11 @@ def main(args: argparse.Namespace) -> None:
             about["seed"],
         )
         rows += [{"participant": person, "seed": about["seed"], **row} for row in curve]
-    with atomic_folder(args.output, "calibrate") as temporary:
-        write_tsv(temporary / CALIBRATION_FILE, map(formatted, rows), COLUMNS)
+    with atomic_folder(args.output, "adaptation-scores") as temporary:
+        write_tsv(temporary / ADAPTATION_FILE, map(formatted, rows), COLUMNS)
         write_provenance(
             temporary,
-            "calibrate",
+            "adaptation-scores",
             __name__,
             {"taps_per_key": args.taps_per_key, "draws": args.draws},
             [

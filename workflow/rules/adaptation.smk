@@ -1,7 +1,7 @@
 """A few labelled taps of the held-out participant's session → how much better a model gets."""
 
 
-rule calibrate:
+rule adaptation_scores:
     """Measure how much a few labelled taps of the held-out participant improve a model."""
     input:
         model=f"{RESULTS}/models/{RUN}",
@@ -11,16 +11,16 @@ rule calibrate:
         keyboard=PLAN.keyboard,
     output:
         multiext(
-            f"{RESULTS}/calibration/{RUN}/",
-            "calibration.tsv",
+            f"{RESULTS}/adaptation/{RUN}/",
+            "adaptation.tsv",
             "provenance.json",
         ),
     log:
-        log_of("calibrate", RUN),
+        log_of("adaptation-scores", RUN),
     benchmark:
-        benchmark_of("calibrate", RUN)
+        benchmark_of("adaptation-scores", RUN)
     wildcard_constraints:
-        experiment=among(PLAN.calibrated),
+        experiment=among(PLAN.adapted),
     conda:
         "../../envs/learning.yaml"
     threads: 1
@@ -29,39 +29,39 @@ rule calibrate:
         runtime=minutes(30),
     params:
         folder=subpath(output[0], parent=True),
-        taps_per_key=PLAN.config["calibrate"],
-        code=code_hash("tap2key.evaluation.calibrate"),
+        taps_per_key=PLAN.config["adaptation"],
+        code=code_hash("tap2key.evaluation.adaptation_scores"),
     shell:
-        "python -m tap2key calibrate --model {input.model:q} --fold {input.fold:q}"
+        "python -m tap2key adaptation-scores --model {input.model:q} --fold {input.fold:q}"
         " --training {input.training:q} --dataset {input.datasets:q} --keyboard {input.keyboard:q}"
         " --taps-per-key {params.taps_per_key} --output {params.folder:q} > {log:q} 2>&1"
 
 
-rule calibration_curve:
+rule adaptation_curve:
     """Draw an experiment's scores over the number of labelled taps per key."""
     input:
         lambda w: [
-            f"{folder}/calibration.tsv" for folder in PLAN.each_run("calibration", w.experiment)
+            f"{folder}/adaptation.tsv" for folder in PLAN.each_run("adaptation", w.experiment)
         ],
     output:
-        tables=multiext(f"{RESULTS}/calibration/{{experiment}}/", "curve.tsv", "provenance.json"),
+        tables=multiext(f"{RESULTS}/adaptation/{{experiment}}/", "curve.tsv", "provenance.json"),
         picture=shown(
-            f"{RESULTS}/calibration/{{experiment}}/curve.png",
-            "calibration",
-            "calibrated with a few taps",
+            f"{RESULTS}/adaptation/{{experiment}}/curve.png",
+            "adaptation",
+            "adapted with a few taps",
             **OF_EXPERIMENT,
         ),
         page=shown(
-            f"{RESULTS}/calibration/{{experiment}}/curve.html",
-            "calibration",
-            "calibrated with a few taps, table",
+            f"{RESULTS}/adaptation/{{experiment}}/curve.html",
+            "adaptation",
+            "adapted with a few taps, table",
             **OF_EXPERIMENT,
         ),
-        print=f"{RESULTS}/calibration/{{experiment}}/curve.pdf",
+        print=f"{RESULTS}/adaptation/{{experiment}}/curve.pdf",
     log:
-        log_of("calibration_curve", "{experiment}"),
+        log_of("adaptation_curve", "{experiment}"),
     benchmark:
-        benchmark_of("calibration_curve", "{experiment}")
+        benchmark_of("adaptation_curve", "{experiment}")
     conda:
         "../../envs/learning.yaml"
     threads: 1
@@ -70,8 +70,8 @@ rule calibration_curve:
         runtime=minutes(10),
     params:
         folder=subpath(output.picture, parent=True),
-        calibrations=lambda w: PLAN.each_run("calibration", w.experiment),
-        code=code_hash("tap2key.reports.calibration_curve"),
+        adaptations=lambda w: PLAN.each_run("adaptation", w.experiment),
+        code=code_hash("tap2key.reports.adaptation_curve"),
     shell:
-        "python -m tap2key calibration-curve --experiment {wildcards.experiment}"
-        " --calibrations {params.calibrations:q} --output {params.folder:q} > {log:q} 2>&1"
+        "python -m tap2key adaptation-curve --experiment {wildcards.experiment}"
+        " --adaptations {params.adaptations:q} --output {params.folder:q} > {log:q} 2>&1"
