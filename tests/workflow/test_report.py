@@ -1,10 +1,13 @@
 """The report in a real browser, as a reader meets it: offline, whole, and by participant."""
 
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -13,6 +16,8 @@ A4_AT_96_DPI = {"width": 794, "height": 1123}
 PEOPLE = ["Chen", "Maria", "Tony"]
 # Of each of them, in small.yaml.
 RECORDINGS = 2
+PICTURE = "img[src*='filename=']:not([src*='logo.svg'])"
+DATA_OF = "async e => [...new Uint8Array(await (await fetch(e.src)).arrayBuffer())]"
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
 
 
@@ -49,10 +54,9 @@ def rows(page: Page) -> list[list[str]]:
 def look_at(page: Page, row: int) -> str:
     """Show one entry; an AssertionError unless a picture or a table with rows appears."""
     page.locator("tbody tr").nth(row).locator("a[iconname=eye]").click()
-    picture = "img[src*='filename=']:not([src*='logo.svg'])"
-    page.locator(f"{picture}, iframe").first.wait_for()
-    if page.locator(picture).count():
-        width, right = page.locator(picture).first.evaluate(
+    page.locator(f"{PICTURE}, iframe").first.wait_for()
+    if page.locator(PICTURE).count():
+        width, right = page.locator(PICTURE).first.evaluate(
             "e => e.decode().then(() => [e.naturalWidth, e.getBoundingClientRect().right])"
         )
         assert width > 500
@@ -62,6 +66,18 @@ def look_at(page: Page, row: int) -> str:
     table.wait_for()
     assert table.locator("th").count() > 1
     return "table"
+
+
+def likeness(page: Page) -> float:
+    """How what a reader sees of a picture correlates with the picture's own data."""
+    picture = page.locator(PICTURE).first
+    with (
+        Image.open(io.BytesIO(picture.screenshot())) as shown,
+        Image.open(io.BytesIO(bytes(picture.evaluate(DATA_OF)))) as meant,
+    ):
+        # Browsers draw lines that are thinner than a pixel in their own ways.
+        small = [i.convert("L").resize((100, 100), Image.Resampling.BOX) for i in (shown, meant)]
+        return np.corrcoef(*map(np.ravel, small))[0, 1]
 
 
 def everything(page: Page, *path: str) -> dict[str, str]:
@@ -99,7 +115,7 @@ def test_each_recording_has_its_preview(page, person):
 
 
 def test_study_segmentation_and_run_are_there(page):
-    assert everything(page, "Study")["recordings left out, and why"] == "table"
+    assert everything(page, "Study")["recordings and files left out, and why"] == "table"
     assert everything(page, "Segmentation", "all") == {
         "every recording": "table",
         "every channel": "table",
@@ -132,9 +148,12 @@ def test_screenshots_are_kept_for_a_person_to_look_at(page):
         page.set_viewport_size(size)
         for path in (("Participants", "Tony"), ("Segmentation", "Tony"), ("Study",)):
             open_list(page, *path)
-            look_at(page, 0)
+            kind = look_at(page, 0)
             if name == "print":
                 page.locator("nav h1 a").click()
             target = ARTEFACTS / f"{name}-{path[0].lower()}.png"
             page.screenshot(path=target)
+            with Image.open(target) as shot:
+                assert shot.size == (size["width"], size["height"])
+            assert kind == "table" or likeness(page) > 0.9
     page.set_viewport_size(LAPTOP)
