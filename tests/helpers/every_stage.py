@@ -55,8 +55,9 @@ def make_inputs(root: Path) -> Path:
     stage("train", *arguments)
     shutil.rmtree(root / "checkpoints")
     (root / "settings.json").write_text(FOREST)
-    for name in ("evaluate", "adaptation-scores", "summarize"):
-        stage(*CASES[name].arguments(root), "--output", root / f"{name}d")
+    outputs = {"evaluate": "evaluated", "adaptation-scores": "adapted", "summarize": "summarized"}
+    for name, folder in outputs.items():
+        stage(*CASES[name].arguments(root), "--output", root / folder)
     stage("export", "--layout", "prototype", "--taps", *_taps(root), "--output", root / "older")
     for person in ("P0", "P1"):
         keys = {"r": [*"ab|" * 5]}

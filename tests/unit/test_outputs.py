@@ -288,11 +288,11 @@ def test_the_workflow_writes_beside_what_it_did_not_declare(root, tmp_path, monk
     assert run("evaluate", root, root / "exp") == 1
 
 
-def test_a_curve_is_drawn_into_the_folder_of_its_calibrations(root, tmp_path, monkeypatch, capsys):
+def test_a_curve_is_drawn_into_the_folder_of_its_scores(root, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv(RESULTS_VARIABLE, str(tmp_path))
     folder = tmp_path / "adaptation" / "exp"
-    calibrate = [*map(str, CASES["adaptation-scores"].arguments(root)), "--output"]
-    assert main([*calibrate, str(folder / "Ana" / "seed-1")]) == 0
+    scores = [*map(str, CASES["adaptation-scores"].arguments(root)), "--output"]
+    assert main([*scores, str(folder / "Ana" / "seed-1")]) == 0
     inside = tree(folder)
     curve = ["adaptation-curve", "--experiment", "exp", "--adaptations"]
     curve += [str(folder / "Ana" / "seed-1"), "--output", str(folder)]
