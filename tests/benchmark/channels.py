@@ -1,6 +1,6 @@
 """How far sound and faulty channels lie apart, on simulated sessions with known faults.
 
-    PYTHONPATH=workflow python tests/benchmark/channels.py
+    python tests/benchmark/channels.py
 
 Each seed is a study of four people with one session of three recordings; every fault is put into
 one recording of each session, and swapped plugs also into whole sessions. It prints how many

@@ -1,6 +1,6 @@
 """How right labels are where time steps: recordings that lost samples, clocks that were set.
 
-    PYTHONPATH=workflow python tests/benchmark/clock_steps.py --output results/segmentation
+    python tests/benchmark/clock_steps.py --output results/segmentation
 
 Each simulated session is changed in one way after another, and segmented. As in labels.py, seeds
 from 9000 on are for this measurement alone.

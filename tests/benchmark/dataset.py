@@ -1,6 +1,6 @@
 """Datasets: this pipeline beside the prototype's way. Prints seconds, bytes and ratios.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=workflow python tests/benchmark/dataset.py --taps 5000
+    OMP_NUM_THREADS=1 python tests/benchmark/dataset.py --taps 5000
 
 It takes some minutes; with --sample 500 --passes 4 the prototype's side is scaled up from less.
 One thread is what Snakemake gives the encoding, too.

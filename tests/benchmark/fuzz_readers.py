@@ -1,6 +1,6 @@
 """Feed the readers of recordings and touch logs with damaged files, and see what comes of it.
 
-    PYTHONPATH=workflow python tests/benchmark/fuzz_readers.py
+    python tests/benchmark/fuzz_readers.py
 
 Each input is a valid wav or csv with a few of its bytes changed, removed, repeated or taken from
 another. It has to give a result that holds water, or the one-line error of the tool; a traceback,

@@ -1,6 +1,6 @@
 """Mutate whole studies as people, spreadsheets and disks do, and see what comes of them.
 
-    PYTHONPATH=workflow:tests python -m benchmark.fuzz_studies --studies 3000
+    PYTHONPATH=tests python -m benchmark.fuzz_studies --studies 3000
 
 Each is a small simulated study in which files were moved, doubled, linked, renamed, cut off or
 saved anew. Nothing of it may be changed; every label has to be of the tap's own touch; no tap may
@@ -32,7 +32,7 @@ from tap2key.core.progress import progress
 
 MODULES = (doubles, links, logs, places, sounds, tables)
 MOST = 3
-AGAIN = "PYTHONPATH=workflow:tests python -m benchmark.fuzz_studies"
+AGAIN = "PYTHONPATH=tests python -m benchmark.fuzz_studies"
 REFUSED, LEFT_OUT, USED = "refused in one line", "used in part", "used whole"
 
 

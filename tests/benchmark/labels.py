@@ -1,6 +1,6 @@
 """How right segmentation is: simulated studies that it was not tuned on, against their truth.
 
-    PYTHONPATH=workflow python tests/benchmark/labels.py --output results/segmentation
+    python tests/benchmark/labels.py --output results/segmentation
 
 Every seed is simulated on every material in recordings of three lengths; signal-to-noise ratio and
 faults are drawn from the simulator's difficulty file. Seeds from 9000 on are for this measurement:

@@ -1,6 +1,6 @@
 """Time how long one tap takes to classify on one core, with PyTorch and with ONNX Runtime.
 
-    PYTHONPATH=workflow python tests/benchmark/one_tap.py --model FOLDER [--taps TAPSFOLDER]
+    python tests/benchmark/one_tap.py --model FOLDER [--taps TAPSFOLDER]
 
 From a complete window [8, 8192] to probabilities: encode, cut, normalise, model, softmax. It prints
 the median and the 99th percentile, in ms, and asserts nothing: how fast a machine is, is no
