@@ -30,7 +30,7 @@ from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.crops import cut_of
 from tap2key.datasets.encode import encode
 from tap2key.datasets.encoded_dataset import load_dataset_folder, load_fold
-from tap2key.datasets.encodings import Encoding
+from tap2key.datasets.representations import Encoding
 from tap2key.models.wav2vec2 import build_classifier, build_extractor
 from tap2key.segmentation.taps import TAPS_NAME, WINDOWS_NAME, WindowWriter, write_taps
 from tap2key.study.keyboard import load_keyboard

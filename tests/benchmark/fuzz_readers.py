@@ -32,8 +32,8 @@ import soundfile
 from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.shipped import KEYBOARD
+from tap2key.segmentation.clock import find_clock
 from tap2key.segmentation.labels import labelled_rows, paired
-from tap2key.segmentation.recording_clock import find_clock
 from tap2key.signal.detection import Taps, find_taps
 from tap2key.study.keyboard import load_keyboard
 from tap2key.study.scan import Recording

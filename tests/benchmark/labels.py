@@ -27,7 +27,7 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv, write_tsv
 from tap2key.core.progress import progress
 from tap2key.core.shipped import DIFFICULTY, KEYBOARD
-from tap2key.segmentation.audit import RECORDINGS_NAME
+from tap2key.segmentation.recordings_table import RECORDINGS_NAME
 from tap2key.segmentation.session import Settings, segment_session
 from tap2key.segmentation.taps import TAPS_NAME
 from tap2key.signal.detection import find_taps

@@ -20,7 +20,7 @@ import onnxruntime
 import torch
 
 from tap2key.datasets.crops import Cut
-from tap2key.datasets.encodings import Encoding, encode_windows
+from tap2key.datasets.representations import Encoding, encode_windows
 from tap2key.exchange.export_onnx import INPUT, OUTPUT, export_onnx
 from tap2key.models.model_folder import encoding_of
 from tap2key.models.predictor import load_predictor

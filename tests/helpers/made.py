@@ -16,7 +16,7 @@ from running import ROOT
 from tap2key.__main__ import main
 from tap2key.core.provenance import digest
 from tap2key.datasets.encoded_dataset import save_dataset
-from tap2key.datasets.encodings import Encoding
+from tap2key.datasets.representations import Encoding
 from tap2key.segmentation.taps import BY_TIME, WindowWriter, write_taps
 
 WORKFLOW = ROOT / "workflow"

@@ -5,7 +5,7 @@ import sys
 import pytest
 from made import WORKFLOW, run
 
-from tap2key.__main__ import STAGES, main, parse, print_with_causes
+from tap2key.__main__ import RENAMED, STAGES, main, parse, print_with_causes
 from tap2key.core.errors import Tap2keyError
 
 
@@ -114,3 +114,9 @@ def test_a_stage_named_as_a_value_is_not_mistaken_for_the_stage(tmp_path, capsys
     )
     assert status == 1
     assert "evaluate/encoding.json: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_an_old_name_is_told_the_new_one(old, capsys):
+    assert main([old] if not old.startswith("-") else ["predict", old, "0.5"]) == 1
+    assert capsys.readouterr().err == f"tap2key: error: {old} is now called {RENAMED[old]}\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from tap2key.audio.audio_file import SAMPLE_RATE, SUBTYPES, WINDOW, WINDOW_BEFORE, AudioFile
-from tap2key.segmentation.clock import estimate_clock
+from tap2key.segmentation.linear_clock import estimate_clock
 from tap2key.segmentation.matching import match_in_order
 from tap2key.study.scan import parse_start
 from tap2key.study.touches import read_touches

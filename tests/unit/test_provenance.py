@@ -46,16 +46,18 @@ def test_the_copy_hashes_like_the_original(package):
 def test_comments_docstrings_and_layout_do_not_count(package):
     before = hash_of("tap2key.datasets.encode")
     edit(
-        package / "datasets/encodings.py",
+        package / "datasets/representations.py",
         "CHANNELS = 8\n",
         "CHANNELS = 8  # microphones\n\n\n# more\n",
     )
-    edit(package / "datasets/encodings.py", '"""The mean of the channels', '"""Averages them')
+    edit(package / "datasets/representations.py", '"""The mean of the channels', '"""Averages them')
     edit(
-        package / "datasets/encodings.py", '"""How the channels', '"""A module docstring: how they'
+        package / "datasets/representations.py",
+        '"""How the channels',
+        '"""A module docstring: how they',
     )
-    edit(package / "datasets/encodings.py", '"""A representation at a', '"""Of a class: at a')
-    edit(package / "datasets/encodings.py", "ONSET_SAMPLE = 2192", "ONSET_SAMPLE = (2_192)")
+    edit(package / "datasets/representations.py", '"""A representation at a', '"""Of a class: at a')
+    edit(package / "datasets/representations.py", "ONSET_SAMPLE = 2192", "ONSET_SAMPLE = (2_192)")
     edit(package / "datasets/encode.py", '"""Encode every labelled tap', '"""Do')
     assert hash_of("tap2key.datasets.encode") == before
 
@@ -64,7 +66,7 @@ def test_comments_docstrings_and_layout_do_not_count(package):
     ("file", "old", "new"),
     [
         ("datasets/encode.py", "WINDOWS_AT_ONCE = 64", "WINDOWS_AT_ONCE = 65"),
-        ("datasets/encodings.py", "windows.mean(axis=1)", "windows.mean(axis=2)"),
+        ("datasets/representations.py", "windows.mean(axis=1)", "windows.mean(axis=2)"),
         ("core/errors.py", "class Tap2keyError(Exception)", "class Tap2keyError(ValueError)"),
         ("audio/audio_file.py", "\nimport numpy", "\nUNUSED = 1\nimport numpy"),
     ],
@@ -78,16 +80,16 @@ def test_code_counts_in_the_module_and_in_what_it_imports(package, file, old, ne
 @pytest.mark.parametrize(
     ("edited", "stage", "reruns"),
     [
-        ("datasets.encodings", "datasets.encode", True),
-        ("datasets.encodings", "training.train", True),
-        ("datasets.encodings", "segmentation.segment", False),
-        ("datasets.encodings", "reports.overview", False),
+        ("datasets.representations", "datasets.encode", True),
+        ("datasets.representations", "training.train", True),
+        ("datasets.representations", "segmentation.segment", False),
+        ("datasets.representations", "reports.overview", False),
         ("training.train", "segmentation.segment", False),
         ("training.train", "datasets.encode", False),
         ("training.train", "datasets.fold", False),
         ("training.train", "evaluation.evaluate", False),
         ("training.augmentation", "evaluation.evaluate", False),
-        ("training.weighted_f1", "training.train", True),
+        ("training.checkpoint_metric", "training.train", True),
         ("signal.detection", "segmentation.segment", True),
         ("signal.detection", "training.train", False),
         ("evaluation.metrics", "evaluation.evaluate", True),
@@ -109,7 +111,7 @@ def test_data_flows_one_way():
     root = provenance.PACKAGE_ROOT
     parts = [path.relative_to(root).with_suffix("").parts for path in root.rglob("*.py")]
     modules = [".".join(("tap2key", *(p for p in names if p != "__init__"))) for names in parts]
-    assert {"tap2key", "tap2key.__main__", "tap2key.datasets.encodings"} <= set(modules)
+    assert {"tap2key", "tap2key.__main__", "tap2key.datasets.representations"} <= set(modules)
     for module in modules:
         for name in set(provenance._read(module)[1]) - {module}:
             circle = f"{module} and {name} import in a circle"

@@ -19,7 +19,7 @@ TOO_LONG = {
     "orchestration/plan.py": "what is planned and the arguments of its jobs, still in one",
     "training/train.py": "the stage and the Trainer that it sets up, still in one",
     "segmentation/preview_picture.py": "one picture, drawn from top to bottom",
-    "signal/channels.py": "a third of it says what each threshold was measured on",
+    "signal/channel_health.py": "a third of it says what each threshold was measured on",
 }
 TOO_MANY = {"segmentation": "five modules find the clock, three draw the preview"}
 # The stage prints one part of its room.

@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from tap2key.core import folders
-from tap2key.orchestration import leftovers, options, plan, snakemake_internals
+from tap2key.orchestration import leftover_jobs, options, plan, snakemake_internals
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.provenance import code_hash
 
@@ -137,6 +137,6 @@ onstart:
     snakemake_internals.resume_garbage_collection()
     snakemake_internals.lift_default_rate(workflow)
     try:
-        leftovers.take_over(Path(RESULTS), snakemake_internals.name_in_queue(workflow))
+        leftover_jobs.take_over(Path(RESULTS), snakemake_internals.name_in_queue(workflow))
     except Tap2keyError as error:
         raise WorkflowError(str(error)) from None

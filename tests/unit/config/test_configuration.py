@@ -11,12 +11,14 @@ from tap2key.config.configuration import (
     complete_config,
     complete_experiment,
     merge,
+    read_config,
     schema,
     selected,
 )
+from tap2key.config.renamed_keys import RENAMED
 from tap2key.core.errors import Tap2keyError
 from tap2key.datasets.crops import cut_of
-from tap2key.datasets.encodings import REPRESENTATIONS, Encoding, encode_windows
+from tap2key.datasets.representations import REPRESENTATIONS, Encoding, encode_windows
 from tap2key.models.wav2vec2 import build_classifier
 from tap2key.training.augmentation import Augmentation
 
@@ -428,3 +430,16 @@ def flattened(settings, before=""):
         inner = flattened(value, f"{before}{key}.") if isinstance(value, dict) else {}
         found |= inner or {f"{before}{key}": value}
     return found
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_an_old_key_is_told_its_new_name(old):
+    """In the place where it stood."""
+    places = {
+        "calibrate": {"calibrate": [1]},
+        "mark_below": {"predict": {"mark_below": 0.5}},
+        "aligned_stem": {"experiments": {"a": {"model": {"aligned_stem": True}}}},
+    }
+    training = {"experiments": {"a": {"training": {old: 1}}}}
+    with pytest.raises(Tap2keyError, match=f"{old} is now called {RENAMED[old]}; rename it"):
+        complete_config(read_config([]) | places.get(old, training))

@@ -18,7 +18,7 @@ from tap2key.datasets.encoded_dataset import (
     load_fold,
     oversampled,
 )
-from tap2key.datasets.encodings import Encoding
+from tap2key.datasets.representations import Encoding
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tap2key.evaluation.adaptation import (
     prototype_scores,
 )
 from tap2key.evaluation.significance import bootstrap_interval
-from tap2key.models.places import places_of
+from tap2key.models.key_places import places_of
 from tap2key.study.keyboard import load_keyboard
 
 KEYS = load_keyboard(KEYBOARD)

@@ -14,10 +14,10 @@ from tap2key.__main__ import main
 from tap2key.core.files import read_json, write_json
 from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.encoded_dataset import Rows, load_dataset_folder
-from tap2key.datasets.encodings import Encoding
+from tap2key.datasets.representations import Encoding
 from tap2key.evaluation.confusion import confusion_counts, write_confusion
 from tap2key.evaluation.metrics import calibration_error, scores
-from tap2key.models.places import LOCATION, expected_places, location_scores, places_of
+from tap2key.models.key_places import LOCATION, expected_places, location_scores, places_of
 from tap2key.models.predictor import load_predictor
 from tap2key.study.keyboard import load_keyboard
 

@@ -11,7 +11,7 @@ from tap2key.__main__ import main
 from tap2key.core.files import read_json
 from tap2key.datasets.crops import cut_of
 from tap2key.datasets.encoded_dataset import load_dataset_folder
-from tap2key.datasets.encodings import encode_windows
+from tap2key.datasets.representations import encode_windows
 from tap2key.models.model_folder import write_about
 from tap2key.models.predictor import load_predictor
 from tap2key.models.wav2vec2 import build_classifier, build_extractor

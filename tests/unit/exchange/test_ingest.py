@@ -13,9 +13,9 @@ from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
 from tap2key.core.files import read_tsv
 from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.encoded_dataset import load_dataset_folder
-from tap2key.exchange.locate import locate
+from tap2key.exchange.label_check import taps_at
 from tap2key.exchange.prototype_layout import sample_name
-from tap2key.exchange.reverify import taps_at
+from tap2key.exchange.window_search import locate
 from tap2key.reports.overview import overview_rows
 from tap2key.segmentation.taps import keyboard_labels, load_taps
 from tap2key.study.keyboard import load_keyboard

@@ -15,7 +15,7 @@ from tap2key.__main__ import main
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json
 from tap2key.datasets.encoded_dataset import Rows, identities, load_fold
-from tap2key.datasets.encodings import Encoding
+from tap2key.datasets.representations import Encoding
 from tap2key.models.model_inputs import cut_for
 from tap2key.models.predictor import load_predictor
 

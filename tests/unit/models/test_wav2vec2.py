@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from tap2key.core.errors import Tap2keyError
-from tap2key.datasets.encodings import Encoding, interleave
+from tap2key.datasets.representations import Encoding, interleave
 from tap2key.models import wav2vec2 as model_module
 from tap2key.models.wav2vec2 import FIRST_KERNEL, build_extractor, build_model, inflate
 

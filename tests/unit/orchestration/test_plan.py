@@ -9,7 +9,7 @@ from tap2key.__main__ import parse
 from tap2key.config.configuration import complete_experiment
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv
-from tap2key.datasets.encodings import Encoding
+from tap2key.datasets.representations import Encoding
 from tap2key.orchestration import options, plan
 from tap2key.study.scan import read_manifest
 

@@ -5,8 +5,8 @@ import pytest
 
 from tap2key.config.configuration import complete_config
 from tap2key.orchestration.plan import make_plan, plan_of
+from tap2key.orchestration.recording_sources import find_recordings
 from tap2key.orchestration.simulated_sessions import files_to_declare, marker_of
-from tap2key.orchestration.sources import find_recordings
 
 FLAT, NESTED = "Tony_01_27_23_data", "Tony/01_27_23"
 

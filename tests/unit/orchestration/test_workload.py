@@ -5,10 +5,10 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification
 
 from tap2key.config.configuration import complete_config
 from tap2key.datasets.crops import Cut
-from tap2key.datasets.encodings import Encoding, encode_windows
+from tap2key.datasets.representations import Encoding, encode_windows
 from tap2key.orchestration.cost import remarks
 from tap2key.orchestration.plan import plan_of
-from tap2key.orchestration.sources import find_recordings
+from tap2key.orchestration.recording_sources import find_recordings
 from tap2key.orchestration.workload import Workload, length_of, network_of
 
 CUT = Cut(0, 288, 8)

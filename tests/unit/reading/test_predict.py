@@ -28,7 +28,7 @@ from sounds import make_session
 from tap2key.__main__ import main
 from tap2key.core.files import read_json, read_tsv
 from tap2key.core.shipped import KEYBOARD
-from tap2key.datasets.encodings import encode_windows
+from tap2key.datasets.representations import encode_windows
 from tap2key.models.model_folder import write_about
 from tap2key.models.predictor import load_predictor
 from tap2key.models.wav2vec2 import build_extractor, build_model

@@ -15,7 +15,7 @@ from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.encoded_dataset import load_fold
 from tap2key.evaluation.predictions import Predictions, write_predictions
 from tap2key.evaluation.significance import bootstrap_interval
-from tap2key.models.places import expected_places, places_of
+from tap2key.models.key_places import expected_places, places_of
 from tap2key.reports.compare import comparable_scores, experiment_row
 from tap2key.study.keyboard import load_keyboard
 

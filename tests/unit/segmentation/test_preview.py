@@ -13,7 +13,7 @@ from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv
 from tap2key.core.shipped import KEYBOARD
-from tap2key.segmentation.clock import Clock
+from tap2key.segmentation.linear_clock import Clock
 from tap2key.segmentation.preview import heading, rows_each
 from tap2key.segmentation.preview_picture import COLOURS, COLUMNS, decibels, level_range, placed
 from tap2key.segmentation.preview_view import Level, levels, stretches, view_of

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from tap2key.datasets.encodings import Encoding, encode_windows
+from tap2key.datasets.representations import Encoding, encode_windows
 from tap2key.signal.delays import gcc_phat_delays
 from tap2key.signal.whitening import FLOOR, whitened
 

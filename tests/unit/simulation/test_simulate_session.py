@@ -9,8 +9,8 @@ from tap2key.__main__ import main
 from tap2key.core.files import read_tsv
 from tap2key.core.shipped import KEYBOARD
 from tap2key.simulation import sensor, session
-from tap2key.simulation.chance import Purpose, bounded_normal, stream
 from tap2key.simulation.difficulty import load_difficulty
+from tap2key.simulation.random_streams import Purpose, bounded_normal, stream
 from tap2key.study.keyboard import load_keyboard
 
 SMALL = ["--participants", "1", "--sessions", "2", "--recordings", "2", "--taps", "24"]

@@ -5,8 +5,8 @@ from scipy import fft, signal
 from tap2key.core.shipped import KEYBOARD
 from tap2key.signal.delays import gcc_phat_delays, pairs
 from tap2key.simulation import room
-from tap2key.simulation.chance import Purpose, stream
 from tap2key.simulation.difficulty import load_difficulty
+from tap2key.simulation.random_streams import Purpose, stream
 from tap2key.simulation.recording import (
     SAMPLE_RATE,
     TapSound,

@@ -12,10 +12,10 @@ import soundfile
 from made import session
 
 from tap2key.__main__ import main
-from tap2key.audio.sound_header import read_header
+from tap2key.audio.quick_header import read_header
 from tap2key.config.configuration import complete_config
 from tap2key.core.errors import Tap2keyError
-from tap2key.orchestration.sources import find_recordings
+from tap2key.orchestration.recording_sources import find_recordings
 from tap2key.study.scan import recordings_in, scan_study
 
 LAYOUT = complete_config({"experiments": {"any": {}}})["layout"]

@@ -9,7 +9,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from tap2key.__main__ import main
 from tap2key.core.files import read_json
 from tap2key.datasets.encoded_dataset import Rows, load_dataset_folder, load_fold
-from tap2key.datasets.encodings import Encoding
+from tap2key.datasets.representations import Encoding
 from tap2key.models.predictor import load_predictor
 from tap2key.signal.delays import gcc_phat_delays, level_ratios
 

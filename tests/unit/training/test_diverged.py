@@ -28,7 +28,7 @@ from sounds import recording, write_wav
 from tap2key.core.errors import DivergedError, Tap2keyError
 from tap2key.core.files import read_json
 from tap2key.evaluation.predictions import Predictions, read_predictions, write_predictions
-from tap2key.models.finite import check_answers
+from tap2key.models.divergence import check_answers
 from tap2key.models.model_folder import FOREST_FILE
 from tap2key.models.predictor import load_predictor
 from tap2key.models.wav2vec2 import build_model

@@ -19,7 +19,7 @@ from scipy.stats import norm
 from tap2key.core.files import read_json
 from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.encoded_dataset import Rows, load_dataset_folder, load_fold, touched_at
-from tap2key.models.places import expected_places, places_of, seen_from_the_table
+from tap2key.models.key_places import expected_places, places_of, seen_from_the_table
 from tap2key.models.predictor import load_predictor
 from tap2key.models.softness import Softness
 from tap2key.study.keyboard import load_keyboard

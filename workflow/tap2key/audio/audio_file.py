@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from tap2key.audio.file_parts import Pieces, Sound
-from tap2key.audio.flac import MAGIC, flac_sound
-from tap2key.audio.wav import wav_sound
+from tap2key.audio.flac_length import MAGIC, flac_sound
+from tap2key.audio.spliced_file import Pieces, Sound
+from tap2key.audio.wav_repair import wav_sound
 from tap2key.core.errors import Tap2keyError
 
 SAMPLE_RATE = 96_000

@@ -11,21 +11,12 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from tap2key.config.renamed_keys import RENAMED
 from tap2key.core.errors import Tap2keyError
+from tap2key.core.finite_numbers import NOT_FINITE, place_of_undefined
 from tap2key.core.names import composed
 from tap2key.core.path_variables import expanded
 from tap2key.core.shipped import CONFIG, SCHEMA
-from tap2key.core.strict import NOT_FINITE, place_of_undefined
-
-# Keys that had another name in an earlier version.
-RENAMED = {
-    "calibrate": "adaptation",
-    "accumulation": "gradient_accumulation_steps",
-    "schedule": "lr_scheduler_type",
-    "warmup": "warmup_ratio",
-    "mark_below": "confidence_threshold",
-    "aligned_stem": "inflate_stem",
-}
 
 
 @cache

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tap2key.core.errors import Tap2keyError
-from tap2key.core.strict import NOT_FINITE, is_undefined, loads, place_of_undefined
+from tap2key.core.finite_numbers import NOT_FINITE, is_undefined, loads, place_of_undefined
 
 TEMPORARY_PREFIX = ".tmp-"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

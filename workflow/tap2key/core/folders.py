@@ -129,7 +129,7 @@ def atomic_folder(
     last. If `path` is a link, the folder that it leads to is written.
 
     Args:
-        path: the folder; see `outputs` for what has to be refused before any work.
+        path: the folder; see `output_guard` for what has to be refused before any work.
         stage: its name, as in the folder's provenance, which the block has to write.
         earlier: for a folder without provenance, the files of an earlier output.
 

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from tap2key.core.files import atomic_file, write_tsv
-from tap2key.core.strict import is_undefined
+from tap2key.core.finite_numbers import is_undefined
 
 NUMBER = re.compile(r"-?[\d.]+%?")
 PAGE = """<!doctype html>

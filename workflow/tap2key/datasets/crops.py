@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tap2key.core.errors import Tap2keyError
-from tap2key.datasets.encodings import CHANNELS, Encoding
+from tap2key.datasets.representations import CHANNELS, Encoding
 
 
 @dataclass(frozen=True)

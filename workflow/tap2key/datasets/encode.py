@@ -13,11 +13,11 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import write_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_folder
+from tap2key.core.output_guard import check_output_folder
 from tap2key.core.progress import progress
 from tap2key.core.provenance import write_provenance
 from tap2key.datasets.encoded_dataset import IDENTITY, PLACE, save_dataset
-from tap2key.datasets.encodings import REPRESENTATIONS, WINDOW_RATE, Encoding, encode_windows
+from tap2key.datasets.representations import REPRESENTATIONS, WINDOW_RATE, Encoding, encode_windows
 from tap2key.segmentation.taps import BY_ORDER, keyboard_labels, load_taps, pairings
 
 WINDOWS_AT_ONCE = 64

@@ -21,7 +21,7 @@ from datasets import load_from_disk as hf_load_from_disk
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json, write_json
-from tap2key.datasets.encodings import Encoding
+from tap2key.datasets.representations import Encoding
 
 IDENTITY = ("participant", "session", "recording", "tap")
 # The touch sensor's reading, 0.1 mm.

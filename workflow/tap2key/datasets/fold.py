@@ -13,7 +13,7 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import write_json
 from tap2key.core.folders import atomic_folder
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_folder
+from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.datasets.encoded_dataset import (
     FOLD_FILE,

@@ -16,7 +16,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import log_loss
 
 from tap2key.evaluation.metrics import label_scores
-from tap2key.models.places import Places
+from tap2key.models.key_places import Places
 from tap2key.study.keyboard import OUTSIDE
 
 ADAPTATION_FILE = "adaptation.tsv"

@@ -10,7 +10,7 @@ from tap2key.core.files import write_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import formatted
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_folder
+from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.datasets.encoded_dataset import (
     ENCODING_FILE,
@@ -22,8 +22,8 @@ from tap2key.datasets.encoded_dataset import (
 )
 from tap2key.evaluation.adaptation import ADAPTATION_FILE, Heard, Locator, adaptation_curve
 from tap2key.evaluation.scoring import add_scoring_arguments, check_fits, open_tested
+from tap2key.models.key_places import places_of, seen_from_the_table
 from tap2key.models.model_folder import ABOUT_FILE, ABOUT_PACKAGES
-from tap2key.models.places import places_of, seen_from_the_table
 from tap2key.models.predictor import Predictor, load_predictor
 from tap2key.study.keyboard import load_keyboard
 

@@ -10,7 +10,7 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json
 from tap2key.core.html_tables import write_table
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_files, stem_of
+from tap2key.core.output_guard import check_output_files, stem_of
 from tap2key.models.model_folder import ABOUT_FILE
 
 COLUMNS = (

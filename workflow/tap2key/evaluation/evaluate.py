@@ -6,7 +6,7 @@ from pathlib import Path
 from tap2key.core.files import write_json
 from tap2key.core.folders import atomic_folder
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_folder
+from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.datasets.encoded_dataset import (
     ENCODING_FILE,
@@ -20,8 +20,8 @@ from tap2key.evaluation.scoring import (
     open_tested,
     predictions_of,
 )
+from tap2key.models.key_places import location_scores, places_of
 from tap2key.models.model_folder import ABOUT_FILE, ABOUT_PACKAGES
-from tap2key.models.places import location_scores, places_of
 from tap2key.models.predictor import load_predictor
 from tap2key.models.softness import Softness
 from tap2key.study.keyboard import load_keyboard

@@ -7,7 +7,7 @@ from typing import Any
 from tap2key.core.provenance import digest
 from tap2key.evaluation.metrics import MEASURES, measures
 from tap2key.evaluation.predictions import Predictions, together
-from tap2key.models.places import LOCATION, Places, location_scores
+from tap2key.models.key_places import LOCATION, Places, location_scores
 
 SCORES = (*MEASURES, *LOCATION)
 SUMMARY_FILE = "summary.json"

@@ -22,8 +22,8 @@ from tap2key.datasets.encoded_dataset import (
     touched_at,
 )
 from tap2key.evaluation.predictions import Predictions
+from tap2key.models.key_places import Places, expected_places
 from tap2key.models.model_folder import encoding_of
-from tap2key.models.places import Places, expected_places
 from tap2key.models.predictor import Predictor
 from tap2key.models.softness import Softness
 

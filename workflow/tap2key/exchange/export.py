@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from tap2key.core.errors import Tap2keyError
-from tap2key.core.outputs import check_output_files, check_output_folder
+from tap2key.core.output_guard import check_output_files, check_output_folder
 
 # What each kind of export needs and may have beside --output.
 NEEDED = {

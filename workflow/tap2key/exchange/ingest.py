@@ -10,13 +10,13 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import write_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_folder
+from tap2key.core.output_guard import check_output_folder
 from tap2key.core.progress import progress
 from tap2key.core.provenance import write_provenance
 from tap2key.core.shipped import KEYBOARD
+from tap2key.exchange.label_check import Ingested, listed, reverified
 from tap2key.exchange.prototype_layout import Given, read_given, read_windows, tables_and_wavs
-from tap2key.exchange.reverify import Ingested, listed, reverified
-from tap2key.segmentation.audit import RECORDING_COLUMNS, RECORDINGS_NAME
+from tap2key.segmentation.recordings_table import RECORDING_COLUMNS, RECORDINGS_NAME
 from tap2key.segmentation.taps import (
     BY_ORDER,
     BY_TIME,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tap2key.core.errors import Tap2keyError
-from tap2key.datasets.encodings import Encoding, encode_windows
+from tap2key.datasets.representations import Encoding, encode_windows
 from tap2key.models.model_folder import encoding_of
 from tap2key.models.predictor import Predictor, load_predictor
 

@@ -8,9 +8,9 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification, Wav2
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.folders import atomic_folder
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_folder
+from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import write_provenance
-from tap2key.models.finite import check_weights
+from tap2key.models.divergence import check_weights
 from tap2key.models.hub import FETCHING, cached_commit, revision_of
 
 CLASSIFIER = Wav2Vec2ForSequenceClassification

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tap2key.core.errors import Tap2keyError
-from tap2key.datasets.encodings import CHANNELS, Encoding
-from tap2key.models.finite import check_windows
+from tap2key.datasets.representations import CHANNELS, Encoding
+from tap2key.models.divergence import check_windows
 from tap2key.signal.delays import gcc_phat_delays, level_ratios, with_slopes
 
 # Delays beyond the time that a wave needs across the table are noise.

@@ -9,7 +9,7 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json, write_json
 from tap2key.core.provenance import package_versions
 from tap2key.datasets.encoded_dataset import EncodedDataset
-from tap2key.datasets.encodings import Encoding
+from tap2key.datasets.representations import Encoding
 from tap2key.models.softness import ONLY_LABELS, Softness
 
 ABOUT_FILE = "tap2key.json"

@@ -13,7 +13,7 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.core.provenance import digest
 from tap2key.datasets.crops import Cut, cut_of
 from tap2key.datasets.encoded_dataset import Rows
-from tap2key.datasets.encodings import Encoding
+from tap2key.datasets.representations import Encoding
 from tap2key.models.model_folder import HEAD, encoding_of, read_about
 
 # In the feature extractor's preprocessor_config.json.

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tap2key.core.errors import DivergedError
-from tap2key.models.finite import ADVICE, check_answers, check_weights
+from tap2key.models.divergence import ADVICE, check_answers, check_weights
 from tap2key.models.model_folder import FOREST_FILE, HEAD, encoding_of, read_about
 from tap2key.models.model_inputs import cut_of_model
 

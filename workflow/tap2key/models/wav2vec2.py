@@ -14,7 +14,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSe
 from tap2key.core.errors import Tap2keyError
 from tap2key.datasets.crops import Cut
 from tap2key.models.convolutional import ConvolutionalClassifier, ConvolutionalConfig
-from tap2key.models.finite import check_weights
+from tap2key.models.divergence import check_weights
 from tap2key.models.hub import revision_of
 
 Classifier = Wav2Vec2ForSequenceClassification | ConvolutionalClassifier

@@ -8,9 +8,9 @@ import yaml
 
 from tap2key.audio.audio_file import WINDOW
 from tap2key.config.configuration import complete_config, merge, read_config
-from tap2key.datasets.encodings import CHANNELS, WINDOW_RATE
+from tap2key.datasets.representations import CHANNELS, WINDOW_RATE
 from tap2key.orchestration.plan import plan_of
-from tap2key.orchestration.sources import find_recordings
+from tap2key.orchestration.recording_sources import find_recordings
 from tap2key.orchestration.workload import ROWS_OVER_TAPS, Network, Workload, length_of
 from tap2key.reports.benchmarks import runtime_rows
 from tap2key.study.keyboard import load_keyboard

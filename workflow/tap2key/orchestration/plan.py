@@ -15,8 +15,8 @@ from tap2key.core.path_variables import filled_in
 from tap2key.core.provenance import digest
 from tap2key.core.shipped import DIFFICULTY, KEYBOARD
 from tap2key.models.hub import folder_name, revision_of
+from tap2key.orchestration.recording_sources import simulated_study, study_roots, survey
 from tap2key.orchestration.simulated_sessions import files_to_declare, forget_incomplete
-from tap2key.orchestration.sources import simulated_study, study_roots, survey
 from tap2key.reading.unlabelled import can_be_input, state_of, unlabelled_recordings
 from tap2key.simulation.plan import PlannedSession, plan_study
 from tap2key.study.manifest import (

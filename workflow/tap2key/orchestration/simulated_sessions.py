@@ -9,7 +9,7 @@ import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from tap2key.orchestration.sources import simulated_study
+from tap2key.orchestration.recording_sources import simulated_study
 from tap2key.study.manifest import Recording
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from tap2key.datasets.crops import Cut, cut_of
-from tap2key.datasets.encodings import CHANNELS, WINDOW_SAMPLES, Encoding, encode_windows
+from tap2key.datasets.representations import CHANNELS, WINDOW_SAMPLES, Encoding, encode_windows
 from tap2key.orchestration.plan import Plan, is_on_hub
 from tap2key.study.keyboard import load_keyboard
 from tap2key.study.touches import count_touches

@@ -15,14 +15,14 @@ from tap2key.core.errors import DivergedError, Tap2keyError
 from tap2key.core.files import joined_warnings, write_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_folder
+from tap2key.core.output_guard import check_output_folder
 from tap2key.core.progress import progress
 from tap2key.core.provenance import write_provenance
 from tap2key.models.ensemble import Ensemble
 from tap2key.models.model_folder import ABOUT_FILE, ABOUT_PACKAGES
 from tap2key.reading.transcript import NamedTap, label_track, text_grid, transcript
 from tap2key.reading.unlabelled import TRACK_ENDINGS, Unlabelled, unlabelled_recordings
-from tap2key.signal.channels import ChannelMeter, faults, measure
+from tap2key.signal.channel_health import ChannelMeter, faults, measure
 from tap2key.signal.detection import find_taps
 from tap2key.study.keyboard import load_keyboard
 

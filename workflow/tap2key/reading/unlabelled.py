@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tap2key.audio.chunks import RECORDING_ENDINGS, W64_HEAD, WAVES
-from tap2key.audio.flac import MAGIC
+from tap2key.audio.flac_length import MAGIC
 from tap2key.core.errors import Tap2keyError
 
 # What else people call sound, and how files of sound begin that somebody renamed.

@@ -10,7 +10,7 @@ from tap2key.core.files import read_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import formatted, write_table
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_folder
+from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.evaluation.adaptation import ADAPTATION_FILE
 from tap2key.evaluation.significance import bootstrap_interval

@@ -10,7 +10,7 @@ from typing import Any
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json
 from tap2key.core.html_tables import formatted, write_table
-from tap2key.core.outputs import check_output_files, stem_of
+from tap2key.core.output_guard import check_output_files, stem_of
 from tap2key.evaluation.participant_scores import SCORES, SUMMARY_FILE, held_out_of
 from tap2key.evaluation.significance import PairedTest, bootstrap_interval, paired_tests
 from tap2key.reports.benchmarks import numbers, read_benchmark

@@ -4,13 +4,13 @@ import argparse
 from pathlib import Path
 
 from tap2key.core.files import read_json
-from tap2key.core.outputs import check_output_files, stem_of
+from tap2key.core.output_guard import check_output_files, stem_of
 from tap2key.core.shipped import KEYBOARD
 from tap2key.evaluation.confusion import confusion_counts
 from tap2key.evaluation.participant_scores import held_out_of
 from tap2key.evaluation.predictions import read_predictions
-from tap2key.models.places import places_of
-from tap2key.reports.findings import FILES, draw_findings
+from tap2key.models.key_places import places_of
+from tap2key.reports.evaluation_pictures import FILES, draw_findings
 from tap2key.study.keyboard import load_keyboard
 
 

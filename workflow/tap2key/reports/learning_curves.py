@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tap2key.core.files import read_tsv
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_files, stem_of
+from tap2key.core.output_guard import check_output_files, stem_of
 from tap2key.reports.plot_curves import draw_learning
 
 HISTORY = "history.tsv"

@@ -8,10 +8,9 @@ from tap2key.core.files import read_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import write_table
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_folder
+from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.reports.plot_channels import draw_channels
-from tap2key.segmentation.audit import RECORDINGS_NAME
 from tap2key.segmentation.channel_table import (
     CHANNEL_COLUMNS,
     CHANNELS_NAME,
@@ -20,6 +19,7 @@ from tap2key.segmentation.channel_table import (
     study_rows,
     study_warnings,
 )
+from tap2key.segmentation.recordings_table import RECORDINGS_NAME
 from tap2key.study.manifest import PASSED_OVER_COLUMNS, read_manifest
 
 LEFT_OUT_COLUMNS = ("participant", "session", "recording", "reason")

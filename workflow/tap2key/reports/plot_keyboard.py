@@ -13,7 +13,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.patheffects import withStroke
 
 from tap2key.core.pictures import CALM, SHARE_COLOURS, STRONG, save_picture, shown, text_colour
-from tap2key.models.places import Ellipse, Places
+from tap2key.models.key_places import Ellipse, Places
 from tap2key.study.keyboard import OUTSIDE
 
 CAP_MM = 16.0

@@ -15,7 +15,7 @@ import yaml
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import write_table
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_folder
+from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import PACKAGE_ROOT, digest, fingerprint, write_provenance
 from tap2key.reports.benchmarks import runtime_rows
 

@@ -8,7 +8,7 @@ from tap2key.core.files import read_json, write_json
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import formatted, write_table
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_folder
+from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.class_counts import NOTE as CLASS_COUNTS_NOTE
@@ -23,8 +23,8 @@ from tap2key.evaluation.participant_scores import (
     tested,
 )
 from tap2key.evaluation.predictions import read_predictions, together
-from tap2key.models.places import places_of
-from tap2key.reports.findings import draw_findings
+from tap2key.models.key_places import places_of
+from tap2key.reports.evaluation_pictures import draw_findings
 from tap2key.study.keyboard import load_keyboard
 
 COLUMNS = ("participant", "taps", "seeds", *SCORES, "macro_f1_sd_over_seeds")

@@ -16,7 +16,7 @@ from tap2key.segmentation.delay_pattern import (
     known,
     middle_pattern,
 )
-from tap2key.signal.channels import ChannelMeter, Fault, Measured, faults, measure, unusable
+from tap2key.signal.channel_health import ChannelMeter, Fault, Measured, faults, measure, unusable
 from tap2key.signal.detection import Taps
 from tap2key.study.keyboard import Keyboard
 from tap2key.study.scan import Recording

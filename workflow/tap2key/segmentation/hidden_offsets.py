@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from tap2key.segmentation.clock import Clock
+from tap2key.segmentation.linear_clock import Clock
 
 BIN_S = 0.004
 # A touch about its tap's time: most within a scan of a busy sensor, some of an idle one.

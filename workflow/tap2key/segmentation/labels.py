@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tap2key.audio.audio_file import SAMPLE_RATE, WINDOW, WINDOW_AFTER
-from tap2key.segmentation.clock_pieces import Piece
 from tap2key.segmentation.matching import match_pieces
+from tap2key.segmentation.piecewise_clock import Piece
 from tap2key.segmentation.taps import BY_TIME
 from tap2key.signal.detection import Taps
 from tap2key.study.keyboard import Keyboard

@@ -11,12 +11,12 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_folder
+from tap2key.core.output_guard import check_output_folder
 from tap2key.core.progress import progress
 from tap2key.core.provenance import write_provenance
-from tap2key.segmentation.audit import RECORDINGS_NAME
 from tap2key.segmentation.preview_picture import COLUMNS, draw_recording
 from tap2key.segmentation.preview_view import Level, View, levels, stretches, view_of
+from tap2key.segmentation.recordings_table import RECORDINGS_NAME
 from tap2key.segmentation.segment_arguments import add_settings, settings_from
 from tap2key.segmentation.session import segment_recording, touches_of
 from tap2key.segmentation.taps import TAPS_NAME, read_taps

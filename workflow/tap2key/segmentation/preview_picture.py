@@ -14,8 +14,8 @@ from matplotlib.patches import Patch
 
 from tap2key.audio.audio_file import SAMPLE_RATE, WINDOW_AFTER, WINDOW_BEFORE
 from tap2key.core.pictures import CALM, DOTS_PER_INCH, STRONG, save_in_colours, shown
+from tap2key.segmentation.clock import steps
 from tap2key.segmentation.preview_view import Level, View
-from tap2key.segmentation.recording_clock import steps
 from tap2key.signal.onset import ABOVE_NOISE
 
 # All measures are pixels, so that a column of the level is a pixel and no peak is lost.

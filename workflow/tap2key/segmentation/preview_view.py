@@ -10,9 +10,9 @@ import numpy as np
 
 from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
 from tap2key.core.errors import Tap2keyError
-from tap2key.segmentation.clock import LEAST_REACH_S, Clock
-from tap2key.segmentation.clock_pieces import Piece
-from tap2key.segmentation.recording_clock import pieces_of_cell
+from tap2key.segmentation.clock import pieces_of_cell
+from tap2key.segmentation.linear_clock import LEAST_REACH_S, Clock
+from tap2key.segmentation.piecewise_clock import Piece
 from tap2key.signal.detection import NOISE_QUANTILE
 from tap2key.signal.filters import high_pass
 from tap2key.signal.onset import CUTOFF_HZ, NOISE_PIECE

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tap2key.core.folders import atomic_folder
 from tap2key.core.log import log
-from tap2key.core.outputs import check_output_folder
+from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.segmentation.segment_arguments import add_settings, settings_from
 from tap2key.segmentation.session import segment_session

@@ -12,16 +12,16 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import atomic_file, joined_warnings, write_tsv
 from tap2key.core.log import log
 from tap2key.core.progress import progress
-from tap2key.segmentation.audit import (
+from tap2key.segmentation.channel_table import Heard, write_channels
+from tap2key.segmentation.clock import find_clock
+from tap2key.segmentation.labels import labelled_rows, paired
+from tap2key.segmentation.piecewise_clock import Piece
+from tap2key.segmentation.recordings_table import (
     RECORDING_COLUMNS,
     RECORDINGS_NAME,
     audit_numbers,
     clock_warnings,
 )
-from tap2key.segmentation.channel_table import Heard, write_channels
-from tap2key.segmentation.clock_pieces import Piece
-from tap2key.segmentation.labels import labelled_rows, paired
-from tap2key.segmentation.recording_clock import find_clock
 from tap2key.segmentation.taps import TAPS_NAME, WINDOWS_NAME, WindowWriter, write_taps
 from tap2key.signal.detection import find_taps
 from tap2key.study.keyboard import OUTSIDE, Keyboard

@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import write_tsv
-from tap2key.core.outputs import check_output_files
+from tap2key.core.output_guard import check_output_files
 from tap2key.core.progress import progress
 from tap2key.signal.delays import around_onset, gcc_phat_delays, level_ratios
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import fft, signal
 
-from tap2key.simulation.chance import bounded_normal
 from tap2key.simulation.difficulty import Difficulty
+from tap2key.simulation.random_streams import bounded_normal
 
 # Room noise falls by 6 dB an octave from here on, down to the flat noise of the electronics.
 CORNER_HZ = 150.0

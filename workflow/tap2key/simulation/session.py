@@ -16,7 +16,6 @@ from tap2key.core.files import read_json, write_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.provenance import FILE_NAME, write_provenance
 from tap2key.simulation import sensor
-from tap2key.simulation.chance import Purpose, bounded_normal, stream
 from tap2key.simulation.difficulty import Difficulty
 from tap2key.simulation.plan import (
     SECONDS_PER_TAP,
@@ -25,6 +24,7 @@ from tap2key.simulation.plan import (
     PlannedSession,
     plan_study,
 )
+from tap2key.simulation.random_streams import Purpose, bounded_normal, stream
 from tap2key.simulation.recording import SAMPLE_RATE, draw_setup, render_recording
 from tap2key.simulation.typist import Taps, draw_taps, draw_typist
 from tap2key.study.keyboard import MM_PER_UNIT, Keyboard

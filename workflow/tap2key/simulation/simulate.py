@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from tap2key.core.errors import Tap2keyError
-from tap2key.core.outputs import check_folder, path_arguments
+from tap2key.core.output_guard import check_folder, path_arguments
 from tap2key.core.progress import progress
 from tap2key.core.shipped import DIFFICULTY, KEYBOARD
 from tap2key.simulation.difficulty import load_difficulty

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tap2key.simulation.chance import bounded_normal
 from tap2key.simulation.difficulty import Difficulty
+from tap2key.simulation.random_streams import bounded_normal
 from tap2key.study.keyboard import MM_PER_UNIT, Keyboard
 
 FORCE_BOUND_SD = 2.5

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from io import FileIO
 from pathlib import Path
 
-from tap2key.audio.sound_header import SoundHeader, read_header
+from tap2key.audio.quick_header import SoundHeader, read_header
 from tap2key.core.errors import Tap2keyError
 from tap2key.study.session_files import TABLE_NAME
 

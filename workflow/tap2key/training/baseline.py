@@ -14,7 +14,7 @@ from tap2key.core.provenance import write_provenance
 from tap2key.datasets.encoded_dataset import Rows
 from tap2key.models.forest_features import forest_features
 from tap2key.models.model_folder import ABOUT_PACKAGES, FOREST_FILE, write_about
-from tap2key.training.fitting import (
+from tap2key.training.fold_data import (
     Fold,
     add_fitting_arguments,
     check_model_output,

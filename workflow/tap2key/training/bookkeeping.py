@@ -9,7 +9,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from tap2key.core.errors import DivergedError
 from tap2key.core.log import log
-from tap2key.models.finite import ADVICE, check_weights
+from tap2key.models.divergence import ADVICE, check_weights
 from tap2key.training.checkpoints import mark_complete
 from tap2key.training.inputs import Inputs
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from tap2key.core.log import log
-from tap2key.models.finite import undefined_weight
+from tap2key.models.divergence import undefined_weight
 
 COMPLETE = "complete"
 

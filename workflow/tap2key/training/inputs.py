@@ -10,7 +10,7 @@ from transformers import Wav2Vec2FeatureExtractor
 
 from tap2key.datasets.crops import Cut
 from tap2key.datasets.encoded_dataset import Rows
-from tap2key.datasets.encodings import Encoding
+from tap2key.datasets.representations import Encoding
 from tap2key.training.augmentation import Augmentation, augment
 
 TARGETS = "targets"

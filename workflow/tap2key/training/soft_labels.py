@@ -15,8 +15,8 @@ from torch.nn.functional import cross_entropy
 from transformers import Trainer
 
 from tap2key.core.errors import DivergedError, Tap2keyError
-from tap2key.models.finite import ADVICE
-from tap2key.models.places import Places, seen_from_the_table
+from tap2key.models.divergence import ADVICE
+from tap2key.models.key_places import Places, seen_from_the_table
 from tap2key.training.inputs import TARGETS
 
 # Touches as far from one key as from another are told apart by rounding alone.

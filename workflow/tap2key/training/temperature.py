@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from tap2key.core.errors import DivergedError
-from tap2key.models.finite import ADVICE
+from tap2key.models.divergence import ADVICE
 
 LOWEST, HIGHEST = 0.01, 100.0
 

@@ -36,19 +36,20 @@ from tap2key.core.provenance import (
 from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.crops import cut_of
 from tap2key.datasets.encoded_dataset import FOLD_FILE, identities, touched_at
-from tap2key.models.finite import check_weights
+from tap2key.models.divergence import check_weights
 from tap2key.models.hub import origin
+from tap2key.models.key_places import Places, places_of
 from tap2key.models.model_folder import ABOUT_PACKAGES, HEAD, write_about
 from tap2key.models.model_inputs import INPUT_CUT, cut_in_words
-from tap2key.models.places import Places, places_of
 from tap2key.models.softness import Softness
 from tap2key.models.wav2vec2 import build_classifier, build_extractor
 from tap2key.study.keyboard import load_keyboard
 from tap2key.training.augmentation import Augmentation
 from tap2key.training.batches import share_of_batch
 from tap2key.training.bookkeeping import Bookkeeping
+from tap2key.training.checkpoint_metric import WeightedF1
 from tap2key.training.checkpoints import last_complete_checkpoint, only_whole_checkpoints
-from tap2key.training.fitting import (
+from tap2key.training.fold_data import (
     Fold,
     add_fitting_arguments,
     check_model_output,
@@ -60,7 +61,6 @@ from tap2key.training.processes import Interruption, check_equal_weights, sole_w
 from tap2key.training.soft_labels import SoftLabelTrainer, soft_labels
 from tap2key.training.staging import staged
 from tap2key.training.temperature import divide_logits, fit_temperature
-from tap2key.training.weighted_f1 import WeightedF1
 
 HISTORY_COLUMNS = ("epoch", "step", "loss", "learning_rate", "eval_loss", "eval_weighted_f1")
 # A node that died leaves its lock until the file server gives up on it.

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tap2key.core.html_tables import write_table
-from tap2key.models.places import Places, error_ellipses, errors_mm
+from tap2key.models.key_places import Places, error_ellipses, errors_mm
 from tap2key.reports.plot_confusion import draw_confusion
 from tap2key.reports.plot_keyboard import draw_keyboard
 

@@ -7,7 +7,7 @@ import pytest
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json, write_json
-from tap2key.orchestration.leftovers import RECORD, take_over
+from tap2key.orchestration.leftover_jobs import RECORD, take_over
 
 
 def note(results, process, started, host=None):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from tap2key.datasets.encodings import (
+from tap2key.datasets.representations import (
     ONSET_SAMPLE,
     REPRESENTATIONS,
     WINDOW_RATE,

@@ -9,7 +9,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from tap2key.audio.file_parts import Sound
+from tap2key.audio.spliced_file import Sound
 from tap2key.core.errors import Tap2keyError
 
 MAGIC = b"fLaC"

@@ -6,8 +6,8 @@ import numpy as np
 
 from tap2key.audio.audio_file import SAMPLE_RATE, WINDOW, WINDOW_BEFORE, AudioFile
 from tap2key.core.errors import Tap2keyError
-from tap2key.exchange.locate import locate
 from tap2key.exchange.prototype_layout import Given
+from tap2key.exchange.window_search import locate
 from tap2key.segmentation.session import Settings, segment_recording
 from tap2key.segmentation.taps import VERIFIED
 from tap2key.signal.detection import BOUNCE_S

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from tap2key.segmentation.clock import (
+from tap2key.segmentation.hidden_offsets import BIN_S, STEP, decode, gains
+from tap2key.segmentation.linear_clock import (
     CANDIDATES_APART_S,
     FEWEST_PAIRS,
     LEAST_LEAD,
@@ -19,7 +20,6 @@ from tap2key.segmentation.clock import (
     is_credible,
     refined,
 )
-from tap2key.segmentation.hidden_offsets import BIN_S, STEP, decode, gains
 
 # Steps as large as the search for a latency reaches, either way, are found tap by tap. Larger ones
 # need a stretch of `FAR_TAPS` taps, from whose differences to all touches their size is guessed.

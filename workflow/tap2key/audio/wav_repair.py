@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tap2key.audio.chunks import WAVES, Chunk, Chunks
-from tap2key.audio.file_parts import Sound
+from tap2key.audio.spliced_file import Sound
 from tap2key.core.errors import Tap2keyError
 
 # What is written where the size is not known yet, less a header's length or rounded to frames.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tap2key.segmentation.clock_pieces import Piece
-from tap2key.segmentation.recording_clock import gaps, pieces_cell, steps
+from tap2key.segmentation.clock import gaps, pieces_cell, steps
+from tap2key.segmentation.piecewise_clock import Piece
 from tap2key.segmentation.taps import BY_ORDER
 
 RECORDINGS_NAME = "recordings.tsv"

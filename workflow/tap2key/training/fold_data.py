@@ -10,8 +10,8 @@ from datasets import DatasetDict
 from tap2key.config.configuration import complete_experiment
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json
-from tap2key.core.outputs import check_output_folder
-from tap2key.core.strict import loads
+from tap2key.core.finite_numbers import loads
+from tap2key.core.output_guard import check_output_folder
 from tap2key.datasets.encoded_dataset import (
     FOLD_FILE,
     EncodedDataset,
