@@ -46,7 +46,7 @@ check: $(INSTALLED)
 	snakemake --configfile config/demo.yaml --lint
 
 test: check
-	OMP_NUM_THREADS=1 python -m pytest --numprocesses $(PROCESSES) --dist loadgroup --no-loadscope-reorder
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses $(PROCESSES) --dist loadscope --no-loadscope-reorder
 
 clean:
 	rm -rf demo

@@ -9,6 +9,8 @@ from typing import TypeVar
 import hypothesis
 import pytest
 from running import ROOT, SMALL_RUN, copy_workflow, snakemake
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # The same examples in every run, so that a test fails only for a change that was made to the code.
 hypothesis.settings.register_profile("stable", derandomize=True, deadline=None)
@@ -17,19 +19,42 @@ hypothesis.settings.load_profile("stable")
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under xdist, one process runs all tests that share something costly; the longest start first.
+# Files that share the cluster, and files that share the finished study, in the order of their time.
+LONGEST = ("slurm", "finished")
+USES_FINISHED = tuple(
+    f"tests/workflow/test_{name}.py"
+    for name in ("cost", "end_to_end", "environments", "report", "rerun")
+)
 
-    That is the cluster, the finished study, or what else a file's tests share.
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            shared = "finished" in getattr(item, "fixturenames", ())
-            item.add_marker(pytest.mark.xdist_group("finished" if shared else item.path.name))
-    longest = ("slurm", "finished")
-    groups = {item: item.get_closest_marker("xdist_group").args[0] for item in items}
-    items.sort(key=lambda item: (*longest, groups[item]).index(groups[item]))
+
+class BySharedSetUp(LoadScopeScheduling):
+    """Gives all tests that share something costly to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return shared_by(nodeid)
+
+
+def shared_by(nodeid: str) -> str:
+    """What a test shares with others: the cluster, the finished study, or what its file shares."""
+    file = nodeid.split("::")[0]
+    if file.startswith("tests/slurm/"):
+        return "slurm"
+    return "finished" if file in USES_FINISHED else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySharedSetUp:
+    """Groups named by marks do not reach the scheduler with pytest's present node ids."""
+    return BySharedSetUp(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest start first."""
+    shared = {item: shared_by(item.nodeid) for item in items}
+    for item, group in shared.items():
+        if "finished" in getattr(item, "fixturenames", ()) and group not in LONGEST:
+            raise pytest.UsageError(f"{item.nodeid}: name its file in USES_FINISHED")
+    items.sort(key=lambda item: (*LONGEST, shared[item]).index(shared[item]))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,7 +8,7 @@ from cluster import NODES, said, until
 from running import snakemake
 from submitting import LOCALLY, MODEL, ready_to_train
 
-pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 INTERRUPTED = ("--configfile", "small.yaml", "interrupted.yaml", "--", MODEL)
 
 

@@ -8,7 +8,7 @@ import pytest
 from running import copy_workflow
 from submitting import FOLDER, Started
 
-pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 ONLY = "select_experiments=aligned-48000"
 PEOPLE = ["Chen", "Maria", "Tony"]
 

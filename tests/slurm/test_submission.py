@@ -8,7 +8,7 @@ import yaml
 from running import copy_workflow
 from submitting import FOLDER, MODEL
 
-pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 SMALL = ("--configfile", "small.yaml", "interrupted.yaml")
 # As a site's person would fill in the profile's first block.
 SITES = {

@@ -6,7 +6,7 @@ from cluster import said
 from running import snakemake
 from submitting import LOCALLY, MODEL, ready_to_train
 
-pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 PLAIN = ("--configfile", "small.yaml", "plain.yaml")
 LOG = "results/logs/train/aligned-48000/Chen/seed-0.log"
 

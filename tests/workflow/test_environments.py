@@ -19,7 +19,7 @@ from running import ROOT, SMALL_RUN, copy_workflow, snakemake
 
 from tap2key.__main__ import STAGES
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finished")]
+pytestmark = [pytest.mark.slow]
 STAND_IN = ROOT / "tests" / "workflow" / "stand_in_conda" / "bin"
 ENVIRONMENTS = ("learning", "signal")
 IN_SIGNAL = ("simulate", "segment")
