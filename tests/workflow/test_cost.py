@@ -87,7 +87,7 @@ def test_disk_of_a_finished_run_is_within_15_per_cent(finished, tmp_path, monkey
 
 
 def test_hours_are_corrected_by_what_a_finished_run_took(finished, tmp_path, monkeypatch, capsys):
-    for part in ("benchmarks", "record"):
+    for part in ("benchmarks", "run"):
         shutil.copytree(finished / "results" / part, tmp_path / "results" / part)
     shutil.copy(finished / "results" / "manifest.tsv", tmp_path / "results")
     models = sorted((tmp_path / "results" / "benchmarks" / "train").rglob("*.tsv"))
@@ -108,4 +108,4 @@ def test_without_what_the_finished_run_was_its_times_are_refused(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     demo = str(ROOT / "config" / "demo.yaml")
     assert main(["cost", "--configfile", demo, "--benchmarks", "nowhere/benchmarks"]) == 1
-    assert "nowhere/record/config.yaml" in capsys.readouterr().err
+    assert "nowhere/run/config.yaml" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from running import ROOT, SMALL_RUN, snakemake
+from running import SMALL_RUN, snakemake
 from sklearn.metrics import accuracy_score, f1_score
 
 from tap2key.__main__ import main
@@ -272,17 +272,6 @@ def test_a_second_run_has_nothing_to_do(finished):
     run = snakemake(finished, SMALL_RUN, finished)
     assert run.status == 0
     assert "Nothing to be done" in run.text
-
-
-def test_the_scheduler_looks_once_for_each_job_and_not_every_second(copy_of_workflow):
-    root = copy_of_workflow
-    shutil.copy(ROOT / "tests" / "workflow" / "small.yaml", root / "small.yaml")
-    planned = snakemake(root, [*SMALL_RUN, "-n"], root).jobs
-    until = [rule for rule in planned if rule.startswith("simulate_")]
-    run = snakemake(root, [*SMALL_RUN, "--cores", "1", "--verbose", "--until", *until], root)
-    assert run.status == 0, run.text
-    assert run.jobs.keys() == set(until)
-    assert 0 < run.text.count("Ready jobs: ") <= len(until)
 
 
 def test_the_report_holds_every_picture_itself(finished):

@@ -113,7 +113,7 @@ def test_a_lost_model_is_made_again_and_nothing_before_it(finished):
 def test_what_a_user_put_beside_an_output_stays_when_that_is_made_anew(finished):
     """Snakemake deletes the declared files first, also the one that tells whose folder it is."""
     results = finished / "results"
-    notes = [results / "overview" / "notes.txt", results / "record" / "old" / "notes.txt"]
+    notes = [results / "overview" / "notes.txt", results / "run" / "old" / "notes.txt"]
     for note in notes:
         note.parent.mkdir(exist_ok=True)
         note.write_text("look at Chen's drift")

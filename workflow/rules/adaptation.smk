@@ -16,9 +16,9 @@ rule adaptation_scores:
             "provenance.json",
         ),
     log:
-        log_of("adaptation-scores", RUN),
+        log_of("adaptation_scores", RUN),
     benchmark:
-        benchmark_of("adaptation-scores", RUN)
+        benchmark_of("adaptation_scores", RUN)
     wildcard_constraints:
         experiment=among(PLAN.adapted),
     conda:

@@ -120,7 +120,7 @@ def measured_factors(benchmarks: Path, gpu: bool) -> dict[str, float]:
         Tap2keyError: beside the benchmarks is not what that run was.
     """
     results = benchmarks.parent
-    config = complete_config(read_config([results / "record" / "config.yaml"]))
+    config = complete_config(read_config([results / "run" / "config.yaml"]))
     config["results"] = str(results)
     workload = Workload(plan_of(config, read_manifest(results / MANIFEST_NAME)))
     estimated = {
