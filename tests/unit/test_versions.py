@@ -13,7 +13,12 @@ from tap2key.core import provenance
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))
 ENV_NAMES = [path.name for path in ENVS]
 # What a package is imported as, where that is not its name.
-DISTRIBUTION = {"yaml": "pyyaml", "sklearn": "scikit-learn", "PIL": "pillow"}
+DISTRIBUTION = {
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "PIL": "pillow",
+    "xdist": "pytest-xdist",
+}
 # The environment in which the rules run each stage; the other stages run in learning.yaml.
 IN_SIGNAL = ("simulate", "segment")
 

@@ -87,12 +87,12 @@ def test_selection_from_the_command_line(tmp_path, make_session):
     assert run.jobs["baseline"] == 2
 
 
-def test_calibration_can_be_left_out(tmp_path, make_session):
+def test_adaptation_can_be_left_out(tmp_path, make_session):
     for name in FLAT:
         make_session(name)
     run = dry_run(tmp_path, "adaptation=[]")
     jobs = expected_jobs(sessions=6, participants=3)
-    assert run.jobs == {n: c for n, c in jobs.items() if not n.startswith("calibrat")}
+    assert run.jobs == {n: c for n, c in jobs.items() if not n.startswith("adaptation")}
 
 
 def test_new_recordings_are_read_with_all_models_of_an_experiment(tmp_path, make_session):

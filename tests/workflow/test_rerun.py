@@ -46,7 +46,7 @@ def test_comments_docstrings_and_layout_rerun_nothing(finished):
     package = finished / "workflow" / "tap2key"
     with (
         edited(
-            package / "datasets" / "encodings.py",
+            package / "datasets" / "representations.py",
             "CHANNELS = 8",
             "# eight of them\n\nCHANNELS = 8",
         ),
@@ -58,7 +58,7 @@ def test_comments_docstrings_and_layout_rerun_nothing(finished):
 
 def test_a_line_of_encodings_reruns_from_encode(finished):
     package = finished / "workflow" / "tap2key"
-    encodings = package / "datasets" / "encodings.py"
+    encodings = package / "datasets" / "representations.py"
     with edited(encodings, "HIGHPASS_ORDER = 2", "HIGHPASS_ORDER = 3"):
         jobs = planned(finished)
     assert set(jobs) == {
