@@ -135,7 +135,7 @@ def test_the_summary_is_the_mean_over_participants(finished):
 
 
 @pytest.mark.parametrize(("experiment", "person"), RUNS)
-def test_calibration_starts_from_the_models_own_predictions(finished, experiment, person):
+def test_adaptation_starts_from_the_models_own_predictions(finished, experiment, person):
     """With no labelled tap, what is scored of each draw's tested taps is what `evaluate` named."""
     results = finished / "results"
     run_name = f"{experiment}/{person}/seed-0"
