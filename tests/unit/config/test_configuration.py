@@ -175,7 +175,7 @@ def test_selections():
     assert selected("Tony, Maria José") == ["Tony", "Maria José"]
     assert choose(["a", "b", "c"], ["c", "a"], "select_folds") == ["a", "c"]
     assert choose(["a", "b"], "all", "select_folds") == ["a", "b"]
-    with pytest.raises(Tap2keyError, match="select_folds: no 'd'; there is a, b"):
+    with pytest.raises(Tap2keyError, match="select_folds: unknown 'd'; available: a, b"):
         choose(["a", "b"], "a,d", "select_folds")
 
 
@@ -207,7 +207,7 @@ def test_a_number_that_may_mean_two_names_or_none_is_refused():
     assert choose(["1", "001"], "001", "select_folds") == ["001"]
     with pytest.raises(Tap2keyError, match="10 may mean 010 or 1_0"):
         choose(PEOPLE, 10, "select_folds")
-    with pytest.raises(Tap2keyError, match="select_folds: no '7'; there is 001"):
+    with pytest.raises(Tap2keyError, match="select_folds: unknown '7'; available: 001"):
         choose(PEOPLE, 7, "select_folds")
 
 

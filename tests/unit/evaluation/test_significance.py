@@ -83,7 +83,7 @@ def test_ties_and_equal_scores_are_tested_exactly_too():
 def test_below_six_participants_no_significance_is_claimed():
     (test,) = paired_tests({"a": people([0.9] * 5), "b": people([0.1] * 5)})
     assert test.p is None
-    assert "no significance can be had with 5 participants" in test.verdict
+    assert "too few participants (5) for a test, need at least 6" in test.verdict
 
 
 def test_experiments_without_a_common_participant_are_not_compared():

@@ -62,8 +62,8 @@ def test_people_who_are_left_out_or_not_tested(study):
     ("config", "message"),
     [
         ({"select_participants": "Ana,Bob"}, "'Bob' is not in the study; it has Ana, Bo, Zoë Z"),
-        ({"select_folds": ["Bob"]}, "select_folds: no 'Bob'; there is Ana, Bo, Zoë Z"),
-        ({"select_experiments": "x"}, "select_experiments: no 'x'; there is only"),
+        ({"select_folds": ["Bob"]}, "select_folds: unknown 'Bob'; available: Ana, Bo, Zoë Z"),
+        ({"select_experiments": "x"}, "select_experiments: unknown 'x'; available: only"),
         ({"select_participants": "Ana"}, r"one participant \(Ana\), too few to hold one out"),
         ({"study": None}, "neither study nor simulate is set"),
         (
@@ -130,7 +130,7 @@ def test_a_split_between_two_roots(tmp_path):
 def test_a_given_split_names_somebody_on_both_sides(study, side):
     given = {"train": ["Ana", "Bo"], "test": ["Zoë Z"], side: []}
     experiments = {"g": {"split": "given", "given": given}}
-    with pytest.raises(Tap2keyError, match=rf"experiments\.g\.given\.{side}: names none"):
+    with pytest.raises(Tap2keyError, match=rf"experiments\.g\.given\.{side}: selects nothing"):
         planned(study, experiments=experiments).folds("g")
 
 
@@ -374,7 +374,7 @@ def test_new_recordings_and_who_names_them(study):
     assert made.new_recordings == [str(folder / name) for name in ("a.WAV", "b.wav", "deep/a.wav")]
     asked["experiment"] = "f"
     assert planned(study, experiments=experiments, predict=asked).predicting == ["f"]
-    with pytest.raises(Tap2keyError, match=r"predict\.experiment: no 'f'; there is w"):
+    with pytest.raises(Tap2keyError, match=r"predict\.experiment: unknown 'f'; available: w"):
         assert planned(
             study, experiments=experiments, predict=asked, select_experiments="w"
         ).predicting

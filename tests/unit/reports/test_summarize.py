@@ -396,7 +396,7 @@ def test_below_six_participants_no_significance_is_claimed(tmp_path, capsys):
     poor = many(tmp_path / "poor", [3] * 5, people=PEOPLE[:5])
     _, (row,) = compare([good, poor], tmp_path / "experiments.tsv")
     assert (row["p"], row["p_holm"]) == ("", "")
-    assert "no significance can be had with 5 participants" in row["verdict"]
+    assert "too few participants (5) for a test, need at least 6" in row["verdict"]
     assert row["verdict"] in capsys.readouterr().out
 
 

@@ -119,10 +119,10 @@ def choose(names: list[str], value: Any, key: str) -> list[str]:
     """
     wanted = selected(value, names)
     if wanted == []:
-        raise Tap2keyError(f"config: {key}: names none; there is {', '.join(names)}")
+        raise Tap2keyError(f"config: {key}: selects nothing; available: {', '.join(names)}")
     for name in wanted or []:
         if name not in names:
-            raise Tap2keyError(f"config: {key}: no {name!r}; there is {', '.join(names)}")
+            raise Tap2keyError(f"config: {key}: unknown {name!r}; available: {', '.join(names)}")
     return [name for name in names if wanted is None or name in wanted]
 
 

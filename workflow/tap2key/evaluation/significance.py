@@ -93,8 +93,8 @@ def _judged(test: PairedTest, p_holm: float | None) -> PairedTest:
         verdict = "not compared: nobody was tested in the same way by both"
     elif test.participants < FEWEST_FOR_SIGNIFICANCE:
         verdict = (
-            f"no significance can be had with {test.participants} participants, "
-            f"{FEWEST_FOR_SIGNIFICANCE} are needed"
+            f"too few participants ({test.participants}) for a test, need at least "
+            f"{FEWEST_FOR_SIGNIFICANCE}"
         )
     elif p_holm is None:
         verdict = "no difference in any participant"
