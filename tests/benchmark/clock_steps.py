@@ -120,7 +120,6 @@ def row_of(change: Change, session: Path, folder: Path, true: pd.DataFrame) -> d
     taps = taps[taps["label"].notna()]
     kept = np.array([survives(time, change, duration_s) for time in true["time_s"]])
     place = np.array([time_after(time, change, duration_s) for time in true["time_s"]])
-    place = np.where(kept, place, np.inf)
     nearest = [int(np.abs(place - time).argmin()) for time in taps["time_s"]]
     own = true.iloc[nearest]
     right = (
@@ -164,8 +163,11 @@ def survives(time_s: float, change: Change, duration_s: float) -> bool:
 
 
 def time_after(time_s: float, change: Change, duration_s: float) -> float:
-    """When a tap is after samples were lost."""
-    return time_s - sum(gap for s, gap in change.lost if time_s >= s * duration_s + gap)
+    """When a tap is after samples were lost; of one whose onset is lost, where its rest begins."""
+    gone = sum(
+        min(gap, time_s - s * duration_s) for s, gap in change.lost if time_s >= s * duration_s
+    )
+    return time_s - gone
 
 
 def changed_rows(

@@ -68,6 +68,7 @@ RECORDING_COLUMNS = (
     "labelled_touched",
     "latency_error_ms",
     "shifted",
+    "false_steps",
     "onset_spread_ms",
 )
 
@@ -184,6 +185,8 @@ def compared(
         "right": 0,
         "labelled_touched": 0,
         "shifted": 0,
+        # No clock of this study steps.
+        "false_steps": int(bool(audit["clock_pieces"])),
     }
     error_s = found_s[found] - true["time_s"].to_numpy()[partner]
     row["onset_spread_ms"] = 1000 * float(np.std(error_s)) if len(error_s) else None
@@ -260,6 +263,7 @@ FIGURES = (
         False,
     ),
     Figure("shifted pairings", lambda rows, _: rows["shifted"].sum(), 0, False),
+    Figure("false clock steps", lambda rows, _: rows["false_steps"].sum(), 0, False),
 )
 
 
