@@ -1,7 +1,7 @@
 # make demo: set up and run everything on a simulated study.   make test: set up and run the tests.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-# Further options for pip, such as where to find torch for your CUDA version (see README).
+# Further options for pip, such as where to find torch for your CUDA version (see docs/troubleshooting.md).
 PIP_OPTIONS ?=
 # How many processes share the tests.
 PROCESSES ?= 2

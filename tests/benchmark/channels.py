@@ -32,7 +32,8 @@ from tap2key.simulation.difficulty import load_difficulty
 from tap2key.simulation.plan import MATERIALS, checked_settings, plan_study
 from tap2key.simulation.session import make_session
 from tap2key.study.keyboard import load_keyboard
-from tap2key.study.scan import Recording, recordings_in
+from tap2key.study.manifest import Recording
+from tap2key.study.scan import recordings_in
 
 SEEDS = tuple(range(8200, 8206))
 SIZE = {"participants": 4, "sessions": 1, "recordings": 3, "taps": 40}

@@ -36,7 +36,7 @@ from tap2key.segmentation.clock import find_clock
 from tap2key.segmentation.labels import labelled_rows, paired
 from tap2key.signal.detection import Taps, find_taps
 from tap2key.study.keyboard import load_keyboard
-from tap2key.study.scan import Recording
+from tap2key.study.manifest import Recording
 from tap2key.study.touches import read_touches
 
 START = datetime(2023, 1, 27, 23, 59, 50)

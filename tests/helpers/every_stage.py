@@ -10,7 +10,8 @@ from made import CENTRES, SETTINGS, fold, people, stage, taps, training_argument
 from sounds import make_session
 
 from tap2key.core.files import write_tsv
-from tap2key.study.scan import recordings_in, write_manifest
+from tap2key.study.manifest import write_manifest
+from tap2key.study.scan import recordings_in
 
 PERSON, SESSION = "Tony", "01_27_23"
 WHOSE = ("--participant", PERSON, "--session", SESSION)

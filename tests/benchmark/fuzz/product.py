@@ -21,7 +21,7 @@ from tap2key.orchestration.plan import make_plan
 from tap2key.segmentation.session import Settings, segment_session
 from tap2key.segmentation.taps import TAPS_NAME
 from tap2key.study.keyboard import load_keyboard
-from tap2key.study.scan import Recording
+from tap2key.study.manifest import Recording
 
 # What segmentation writes that is not text.
 BINARY = (".npy", ".parquet")

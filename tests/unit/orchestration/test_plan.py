@@ -11,7 +11,7 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv
 from tap2key.datasets.representations import Encoding
 from tap2key.orchestration import options, plan
-from tap2key.study.scan import read_manifest
+from tap2key.study.manifest import read_manifest
 
 FOREST = {"kind": "level_forest"}
 

@@ -7,8 +7,7 @@ from tap2key.core.files import read_tsv, write_tsv
 from tap2key.reports import overview
 from tap2key.segmentation.channel_table import CHANNEL_COLUMNS
 from tap2key.segmentation.recordings_table import RECORDING_COLUMNS
-from tap2key.study.manifest import write_passed_over
-from tap2key.study.scan import Recording, write_manifest
+from tap2key.study.manifest import Recording, write_manifest, write_passed_over
 from tap2key.study.session_files import PassedOver
 
 

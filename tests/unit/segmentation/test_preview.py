@@ -21,7 +21,8 @@ from tap2key.segmentation.session import Settings, segment_recording
 from tap2key.segmentation.taps import read_taps
 from tap2key.signal.onset import CUTOFF_HZ
 from tap2key.study.keyboard import load_keyboard
-from tap2key.study.scan import Recording, recordings_in, write_manifest
+from tap2key.study.manifest import Recording, write_manifest
+from tap2key.study.scan import recordings_in
 from tap2key.study.touches import Touches, read_touches
 
 LATENCY, DRIFT = -0.16, 80e-6

@@ -20,7 +20,8 @@ from tap2key.core.shipped import KEYBOARD
 from tap2key.segmentation.labels import overlapping
 from tap2key.segmentation.taps import keyboard_labels, load_taps, write_taps
 from tap2key.study.keyboard import load_keyboard
-from tap2key.study.scan import recordings_in, write_manifest
+from tap2key.study.manifest import write_manifest
+from tap2key.study.scan import recordings_in
 
 
 def run(folder, output, *more):

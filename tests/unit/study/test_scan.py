@@ -6,16 +6,9 @@ from running import ROOT
 
 from tap2key.config.configuration import complete_config
 from tap2key.core.errors import Tap2keyError
-from tap2key.study.scan import (
-    check_names,
-    names_in_folder,
-    parse_start,
-    read_manifest,
-    recordings_in,
-    scan_study,
-    select_participants,
-    write_manifest,
-)
+from tap2key.study.manifest import read_manifest, write_manifest
+from tap2key.study.naming import check_names, names_in_folder
+from tap2key.study.scan import parse_start, recordings_in, scan_study, select_participants
 
 LAYOUT = complete_config({"experiments": {"any": {}}})["layout"]
 CONFIG = ROOT / "config" / "config.yaml"

@@ -14,6 +14,8 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.core.finite_numbers import NOT_FINITE, is_undefined, loads, place_of_undefined
 
 TEMPORARY_PREFIX = ".tmp-"
+# Between several things that one cell says; none of them may hold it.
+JOIN = "; "
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Less than any library's buffer: whoever fails to write with so little left failed for want of it.
 FULL_BYTES = 64 * 1024
@@ -118,7 +120,7 @@ def _cell(value: object) -> object:
 
 def joined_warnings(warnings: Iterable[str]) -> str:
     """Warnings as the cell `warnings` of recordings.tsv holds them; empty without any."""
-    return "; ".join(warnings)
+    return JOIN.join(warnings)
 
 
 def read_tsv(path: str | Path, required: Sequence[str] = ()) -> list[dict[str, str]]:

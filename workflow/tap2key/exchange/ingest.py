@@ -27,7 +27,8 @@ from tap2key.segmentation.taps import (
     write_taps,
 )
 from tap2key.study.keyboard import Keyboard, load_keyboard
-from tap2key.study.scan import Recording, recordings_in
+from tap2key.study.manifest import Recording
+from tap2key.study.scan import recordings_in
 from tap2key.study.touches import Touches, read_touches
 
 INGESTED = "ingested.tsv"

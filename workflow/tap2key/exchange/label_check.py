@@ -12,7 +12,7 @@ from tap2key.segmentation.session import Settings, segment_recording
 from tap2key.segmentation.taps import VERIFIED
 from tap2key.signal.detection import BOUNCE_S
 from tap2key.study.keyboard import Keyboard
-from tap2key.study.scan import Recording
+from tap2key.study.manifest import Recording
 from tap2key.study.touches import Touches
 
 # Older scripts cut around the loudest swing, which may follow the onset by as much as a bounce

@@ -7,17 +7,10 @@ from typing import Any
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.simulation.plan import PlannedSession, plan_study
-from tap2key.study.scan import (
-    ACOUSTIC,
-    NEONODE,
-    Found,
-    Recording,
-    check_names,
-    check_recordings,
-    in_order,
-    names_in_folder,
-    survey_study,
-)
+from tap2key.study.manifest import Recording
+from tap2key.study.naming import check_names, names_in_folder
+from tap2key.study.scan import Found, check_recordings, in_order, survey_study
+from tap2key.study.session_files import ACOUSTIC, NEONODE
 
 
 def find_recordings(config: Mapping[str, Any]) -> list[Recording]:

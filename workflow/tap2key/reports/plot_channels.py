@@ -10,8 +10,9 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
 from tap2key.audio.audio_file import CHANNELS
+from tap2key.core.files import JOIN
 from tap2key.core.pictures import SHARE_COLOURS, STRONG, plt, save_png, text_colour
-from tap2key.segmentation.channel_table import JOIN, OK
+from tap2key.segmentation.channel_table import OK
 
 PANELS = (
     ("level_db", "taps, dB of full scale"),

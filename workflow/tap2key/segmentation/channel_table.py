@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tap2key.audio.audio_file import CHANNELS
-from tap2key.core.files import write_tsv
+from tap2key.core.files import JOIN, joined_warnings, write_tsv
 from tap2key.core.log import log
 from tap2key.segmentation.delay_pattern import (
     Comparison,
@@ -19,7 +19,7 @@ from tap2key.segmentation.delay_pattern import (
 from tap2key.signal.channel_health import ChannelMeter, Fault, Measured, faults, measure, unusable
 from tap2key.signal.detection import Taps
 from tap2key.study.keyboard import Keyboard
-from tap2key.study.scan import Recording
+from tap2key.study.manifest import Recording
 
 CHANNELS_NAME = "channels.tsv"
 PLANE_COLUMNS = ("delay_ms", "delay_x_ms", "delay_y_ms")
@@ -29,7 +29,6 @@ CHANNEL_COLUMNS = (
     *(*PLANE_COLUMNS, "misfit_ms"),
 )
 OK = "ok"
-JOIN = "; "
 # A median needs a majority: of two, nobody can say which one is right.
 FEWEST_FOR_MEDIAN = 3
 
@@ -74,7 +73,7 @@ def write_channels(
     for audit in audits:
         said = warnings_of(rows, audit["recording"])
         if said:
-            audit["warnings"] = JOIN.join(filter(None, [audit.get("warnings"), said]))
+            audit["warnings"] = joined_warnings(filter(None, [audit.get("warnings"), said]))
             log.warning(f"{audit['recording']}: {said}")
 
 

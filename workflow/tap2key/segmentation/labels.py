@@ -10,7 +10,7 @@ from tap2key.segmentation.piecewise_clock import Piece
 from tap2key.segmentation.taps import BY_TIME
 from tap2key.signal.detection import Taps
 from tap2key.study.keyboard import Keyboard
-from tap2key.study.scan import Recording
+from tap2key.study.manifest import Recording
 from tap2key.study.touches import Touches
 
 

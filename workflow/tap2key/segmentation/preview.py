@@ -21,8 +21,8 @@ from tap2key.segmentation.segment_arguments import add_settings, settings_from
 from tap2key.segmentation.session import segment_recording, touches_of
 from tap2key.segmentation.taps import TAPS_NAME, read_taps
 from tap2key.study.keyboard import load_keyboard
+from tap2key.study.manifest import Recording
 from tap2key.study.recording_arguments import add_choice, chosen_recordings, session_folders
-from tap2key.study.scan import Recording
 
 ROW_S = 16.0
 # A row takes 7 to 8 kB, and 20 participants of 10 sessions each shall fit into one report.

@@ -16,7 +16,7 @@ from tap2key.segmentation.piecewise_clock import Piece
 from tap2key.signal.detection import NOISE_QUANTILE
 from tap2key.signal.filters import high_pass
 from tap2key.signal.onset import CUTOFF_HZ, NOISE_PIECE
-from tap2key.study.scan import Recording
+from tap2key.study.manifest import Recording
 from tap2key.study.touches import Touches
 
 # The high-pass rings for 5 ms; each piece is filtered with so many samples before it.

@@ -10,37 +10,16 @@ from tap2key.audio.chunks import RECORDING_ENDINGS
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.names import composed
 from tap2key.study.duplicates import check_duplicates
-from tap2key.study.manifest import Recording, read_manifest, write_manifest
+from tap2key.study.manifest import Recording
 from tap2key.study.naming import check_alike, check_names, names_in_folder
 from tap2key.study.session_files import (
     ACOUSTIC,
     NEONODE,
-    TABLE_NAME,
     PassedOver,
     files_of_session,
     find_sessions,
 )
 from tap2key.study.study_table import Said, place, read_study_table
-
-__all__ = [
-    "ACOUSTIC",
-    "NEONODE",
-    "TABLE_NAME",
-    "Found",
-    "Recording",
-    "check_names",
-    "check_recordings",
-    "in_order",
-    "names_in_folder",
-    "parse_start",
-    "read_manifest",
-    "recordings_in",
-    "scan_study",
-    "select_participants",
-    "survey_session",
-    "survey_study",
-    "write_manifest",
-]
 
 START = re.compile(
     r"(\d{2})\D(\d{2})\D(\d{2})\D(\d{1,6})\D(\d{2})\D(\d{2})\D(\d{4})"
