@@ -3,13 +3,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # Further options for pip, such as where to find torch for your CUDA version (see docs/troubleshooting.md).
 PIP_OPTIONS ?=
-# How many processes share the tests.
-PROCESSES ?= 2
+# How many processes share the tests; that of the cluster's tests mostly waits.
+PROCESSES ?= 3
 VENV := .venv
 INSTALLED := $(VENV)/installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: install demo test check anchors segmentation-accuracy fuzz clean
+.PHONY: install demo test check anchors segmentation-accuracy seconds fuzz clean
 
 install: $(INSTALLED)
 
@@ -32,6 +32,9 @@ segmentation-accuracy: $(INSTALLED)
 	python tests/benchmark/labels.py --output results/segmentation
 	python tests/benchmark/clock_steps.py --output results/segmentation
 
+seconds: $(INSTALLED)
+	python tests/benchmark/job_seconds.py --output results/job_seconds
+
 fuzz: $(INSTALLED)
 	python tests/benchmark/fuzz_readers.py
 	PYTHONPATH="$(CURDIR)/tests" python -m benchmark.fuzz_studies
@@ -39,7 +42,7 @@ fuzz: $(INSTALLED)
 check: $(INSTALLED)
 	ruff check .
 	ruff format --check .
-	snakefmt --check Snakefile workflow/rules
+	snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	codespell
 	lint-imports --no-logo
 	mypy

@@ -1,13 +1,14 @@
 """tap2key: name the key from the sound of a tap, held-out participant by held-out participant."""
 
-from pathlib import Path
-
 from snakemake.utils import min_version
 
 min_version("9.27.1")
 
 
-configfile: Path(workflow.basedir) / "config" / "config.yaml"
+include: "workflow/rules/package.smk"
+
+
+configfile: CONFIG
 
 
 report: "workflow/report/workflow.rst"
@@ -21,6 +22,7 @@ include: "workflow/rules/dataset.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/adaptation.smk"
+include: "workflow/rules/text.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/report.smk"
 
@@ -37,4 +39,6 @@ rule all:
         every_run("models", EXPERIMENTS),
         f"{RESULTS}/summary/experiments.tsv",
         rules.record.output,
+        rules.answer.output,
+        [f"{RESULTS}/cards/{name}/cards.tsv" for name in EXPERIMENTS],
         [f"{RESULTS}/predictions/{name}" for name in PLAN.predicting],

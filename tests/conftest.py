@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import hypothesis
 import pytest
-from running import ROOT, SMALL_RUN, copy_workflow, snakemake
+from filelock import FileLock
+from running import ODD_NAME, ROOT, SMALL_RUN, copy_workflow, snakemake
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -19,8 +20,13 @@ hypothesis.settings.load_profile("stable")
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
-# Files that share the cluster, and files that share the finished study, in the order of their time.
-LONGEST = ("slurm", "finished")
+# What takes longest, in that order: files that share the cluster or the finished study, or a file.
+LONGEST = (
+    "slurm",
+    "finished",
+    "tests/workflow/test_studies_of_arrays.py",
+    "tests/workflow/test_dry_run.py",
+)
 USES_FINISHED = tuple(
     f"tests/workflow/test_{name}.py"
     for name in ("cost", "end_to_end", "environments", "report", "rerun")
@@ -78,13 +84,28 @@ def never_skipped(report: Report) -> Report:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_and_copy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A small simulated study that was run to its end, once for all processes, and a copy of it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    made, copy = shared / "finished", shared / "finished-copy"
+    with FileLock(shared / "finished.lock"):
+        if not copy.exists():
+            shutil.rmtree(made, ignore_errors=True)
+            made.mkdir()
+            root = copy_workflow(made)
+            shutil.copy(ROOT / "tests" / "workflow" / "small.yaml", root / "small.yaml")
+            run = snakemake(root, SMALL_RUN, root)
+            assert run.status == 0, run.text[-5000:]
+            shutil.copytree(root, made / "copy")
+            (made / "copy").rename(copy)
+    return made / ODD_NAME, copy
+
+
+@pytest.fixture(scope="session")
+def finished(finished_and_copy: tuple[Path, Path]) -> Path:
     """A copy of the workflow in which a small simulated study was run to its end.
 
     Tests may edit it if they put back what they changed.
     """
-    root = copy_workflow(tmp_path_factory.mktemp("finished"))
-    shutil.copy(ROOT / "tests" / "workflow" / "small.yaml", root / "small.yaml")
-    run = snakemake(root, SMALL_RUN, root)
-    assert run.status == 0, run.text[-5000:]
-    return root
+    return finished_and_copy[0]

@@ -33,7 +33,12 @@ from tap2key.segmentation.recordings_table import RECORDINGS_NAME
 from tap2key.segmentation.session import Settings, segment_session
 from tap2key.segmentation.taps import TAPS_NAME
 from tap2key.simulation.difficulty import load_difficulty
-from tap2key.simulation.plan import PlannedSession, checked_settings, plan_study
+from tap2key.simulation.plan import (
+    TRUE_TAPS_NAME,
+    PlannedSession,
+    checked_settings,
+    plan_study,
+)
 from tap2key.simulation.session import make_session
 from tap2key.study.keyboard import load_keyboard
 from tap2key.study.scan import recordings_in
@@ -94,7 +99,7 @@ def measured(case: tuple[int, PlannedSession]) -> list[dict]:
             load_difficulty(DIFFICULTY),
             [],
         )
-        true = pd.read_parquet(truth / planned.folder / TAPS_NAME)
+        true = pd.read_parquet(truth / planned.folder / TRUE_TAPS_NAME)
         return [
             row_of(change, study / planned.folder, Path(scratch) / str(number), true)
             for number, change in enumerate(CHANGES)

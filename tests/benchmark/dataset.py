@@ -30,7 +30,7 @@ from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.crops import cut_of
 from tap2key.datasets.encode import encode
 from tap2key.datasets.encoded_dataset import load_dataset_folder, load_fold
-from tap2key.datasets.representations import Encoding
+from tap2key.datasets.encoding import Encoding
 from tap2key.models.wav2vec2 import build_classifier, build_extractor
 from tap2key.segmentation.taps import TAPS_NAME, WINDOWS_NAME, WindowWriter, write_taps
 from tap2key.study.keyboard import load_keyboard
@@ -141,8 +141,10 @@ def read(root: Path) -> None:
         min(_seconds(lambda f=f: [f(b) for b in batches]) for _ in range(3)) / len(batches)
         for f in (inputs.rows.__getitem__, inputs.__getitems__)
     )
-    settings = complete_experiment({"model": {"checkpoint": None, "shape": TINY}}, "benchmark")
-    model = build_classifier(settings, list(first.labels), cut)
+    settings = complete_experiment(
+        {"model": {"checkpoint": None, "config_overrides": TINY}}, "benchmark"
+    )
+    model = build_classifier(settings, list(first.labels), ENCODING, cut)
     batch = inputs.__getitems__(batches[0])
     step = min(_seconds(lambda: model(**batch).loss.backward()) for _ in range(5))
     print(f"training reads {BATCH / rows:.0f} windows/s of {length} values")

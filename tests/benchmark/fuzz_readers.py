@@ -29,7 +29,8 @@ import numpy as np
 import psutil
 import soundfile
 
-from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.audio.array import DEFAULT
+from tap2key.audio.audio_file import AudioFile
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.shipped import KEYBOARD
 from tap2key.segmentation.clock import find_clock
@@ -58,13 +59,13 @@ def valid_wavs() -> list[bytes]:
     sound[FRAMES // 2 :] += 0.5 * np.exp(-np.arange(FRAMES - FRAMES // 2) / 40)[:, None]
     found = []
     for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"):
-        for container, rate in (("WAV", SAMPLE_RATE), ("WAVEX", 44_100), ("RF64", 48_000)):
+        for container, rate in (("WAV", DEFAULT.sample_rate), ("WAVEX", 44_100), ("RF64", 48_000)):
             with io.BytesIO() as handle:
                 soundfile.write(handle, sound, rate, subtype=subtype, format=container)
                 found.append(handle.getvalue())
     for container, subtype in (("W64", "PCM_16"), ("FLAC", "PCM_16"), ("FLAC", "PCM_24")):
         with io.BytesIO() as handle:
-            soundfile.write(handle, sound, SAMPLE_RATE, subtype=subtype, format=container)
+            soundfile.write(handle, sound, DEFAULT.sample_rate, subtype=subtype, format=container)
             found.append(handle.getvalue())
     return found
 
@@ -190,7 +191,7 @@ def check_log(path: Path) -> None:
         assert abs(piece.clock.latency_s - LATENCY_S) < 0.03, "shifted"
     matched, expected_s, _ = paired(pieces, tap_s, touch_s, touches.run, DURATION_S, 0.1)
     loud = np.full(len(tap_s), 0.1)
-    taps = Taps((tap_s * SAMPLE_RATE).astype(np.int64), loud, loud / 10)
+    taps = Taps((tap_s * DEFAULT.sample_rate).astype(np.int64), loud, loud / 10)
     recording = Recording("p", "s", "r", path, START, None, (path,))
     for row in labelled_rows(recording, taps, touches, matched, touch_s, expected_s, keyboard()):
         if row["label"] is not None:
@@ -220,7 +221,7 @@ def downs_by_line(data: bytes) -> list[tuple[datetime, float, float]]:
 def key_centres() -> list[tuple[str, float, float]]:
     """Label, x and y of every centre, read from the keyboard's file line by line."""
     lines = KEYBOARD.read_text(encoding="utf-8").splitlines()[1:]
-    keys = [re.fullmatch(r"(.+),([\d.]+),([\d.]+)", line).groups() for line in lines]
+    keys = [re.fullmatch(r"(.+?),([\d.]+),([\d.]+),.*", line).groups() for line in lines]
     return [(label, float(x), float(y)) for label, x, y in keys]
 
 

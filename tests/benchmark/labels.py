@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.audio.array import DEFAULT
+from tap2key.audio.audio_file import AudioFile
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv, write_tsv
 from tap2key.core.progress import progress
@@ -141,8 +142,9 @@ def measured(case: Case) -> list[tuple[dict, np.ndarray]]:
             segment_session(recordings, load_keyboard(KEYBOARD), Settings(), output)
         audits = {row["recording"]: row for row in read_tsv(output / RECORDINGS_NAME)}
         known = truth / case.planned.folder
-        facts = {row["recording"]: row for row in read_tsv(known / "recordings.tsv")}
-        taps, true = (pd.read_parquet(at / TAPS_NAME) for at in (output, known))
+        facts = {row["recording"]: row for row in read_tsv(known / "true_recordings.tsv")}
+        taps = pd.read_parquet(output / TAPS_NAME)
+        true = pd.read_parquet(known / "true_taps.parquet")
         return [
             compared(
                 case,
@@ -163,7 +165,9 @@ def compared(
     left_out = audit["status"] != "ok"
     # A recording without a clock has no rows; what was heard in it is still a matter of detection.
     found_s = (
-        find_taps(AudioFile(wav)).onset / SAMPLE_RATE if left_out else taps["time_s"].to_numpy()
+        find_taps(AudioFile(wav)).onset / DEFAULT.sample_rate
+        if left_out
+        else taps["time_s"].to_numpy()
     )
     found, partner = same_taps(found_s, true["time_s"].to_numpy())
     touched = true["touched"].to_numpy()

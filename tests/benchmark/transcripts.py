@@ -34,10 +34,10 @@ COLUMNS = (
 
 def predicted(model: Path, recordings: list[Path], output: Path) -> pd.DataFrame:
     """Run the predict stage in a process of its own."""
-    command = [sys.executable, "-m", "tap2key", "predict", "--model", str(model)]
+    command = [sys.executable, "-m", "tap2key", "predict", "--models", str(model)]
     command += ["--recordings", *map(str, recordings), "--output", str(output)]
     subprocess.run(command, cwd=HERE.parents[1] / "workflow", check=True, capture_output=True)
-    return pd.read_parquet(output / "predictions.parquet")
+    return pd.read_parquet(output / "tapped_keys.parquet")
 
 
 def on_the_same_taps(found: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
@@ -75,7 +75,7 @@ def row_of(results: Path, experiment: str, person: str, seed: int, work: Path) -
     folders = [simulated / "study" / f"{person}_{folder.name}" for folder in sessions]
     recordings = [wav for folder in folders for wav in sorted(folder.glob("*/*.wav"))]
     truth = pd.concat(
-        [pd.read_parquet(simulated / "truth" / f.name / "taps.parquet") for f in folders]
+        [pd.read_parquet(simulated / "truth" / f.name / "true_taps.parquet") for f in folders]
     )
     found = predicted(results.resolve() / "models" / run, recordings, work / person)
     same = on_the_same_taps(found, scored)

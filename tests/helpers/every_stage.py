@@ -15,9 +15,9 @@ from tap2key.study.scan import recordings_in
 
 PERSON, SESSION = "Tony", "01_27_23"
 WHOSE = ("--participant", PERSON, "--session", SESSION)
-FOREST = '{"kind": "level_forest", "trees": 5}'
+FOREST = ("--kind", "level_forest", "--trees", "5")
 # These print, or start another stage.
-WRITE_NOTHING = {"config", "cost", "launch"}
+WRITE_NOTHING = {"config", "cost", "launch", "power", "truth-scores"}
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,14 @@ class Case:
     """One way to call a stage; its arguments without the output, inputs as `Path`.
 
     A file comes with others: `also` are endings in place of its own, `beside` names in its folder.
+    `replaces` says that an earlier output gives way to a new one.
     """
 
     arguments: Callable[[Path], tuple]
     ending: str = ""
     also: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    replaces: bool = True
 
     @property
     def writes_a_folder(self) -> bool:
@@ -55,18 +57,36 @@ def make_inputs(root: Path) -> Path:
     arguments = training_arguments(folder, training, root, "exp/Ana/seed-1", training=once)
     stage("train", *arguments)
     shutil.rmtree(root / "checkpoints")
-    (root / "settings.json").write_text(FOREST)
-    outputs = {"evaluate": "evaluated", "adaptation-scores": "adapted", "summarize": "summarized"}
-    for name, folder in outputs.items():
-        stage(*CASES[name].arguments(root), "--output", root / folder)
-    stage("export", "--layout", "prototype", "--taps", *_taps(root), "--output", root / "older")
+    rows = "".join(f"{person}\t1\tr\tab\n" for person in ("P0", "P1") for _ in range(5))
+    (root / "texts.tsv").write_text(f"participant\tsession\trecording\ttext\n{rows}")
     for person in ("P0", "P1"):
         keys = {"r": [*"ab|" * 5]}
         known = taps(root / "anchored" / person / "1", person, "1", keys) / "taps.parquet"
         (root / "truth" / person).mkdir(parents=True)
-        pq.write_table(pq.read_table(known), root / "truth" / person / "taps.parquet")
+        pq.write_table(pq.read_table(known), root / "truth" / person / "true_taps.parquet")
+    outputs = {
+        **{"evaluate": "evaluated", "adaptation-scores": "adapted", "summarize": "summarized"},
+        **{"fit-decoder": "decoders", "decode": "decoded"},
+    }
+    for name, folder in outputs.items():
+        stage(*CASES[name].arguments(root), "--output", root / folder)
+    stage("export", "--layout", "prototype", "--taps", *_taps(root), "--output", root / "older")
+    stage(*CASES["compare"].arguments(root), "--output", root / "compared" / "experiments.tsv")
+    stage(*_overview(root), "--output", root / "overview")
+    _make_finished(root / "results", root)
+    # The one stage that adds to an input: again it writes the same.
+    stage(*CASES["cards"].arguments(root), "--output", root / "carded")
     write_tsv(root / "benchmarks" / "train.tsv", [{"s": 1, "max_rss": 2}], ("s", "max_rss"))
     return root
+
+
+def _make_finished(results: Path, root: Path) -> None:
+    """What a finished run must have for a crate, and nothing else."""
+    stage(*CASES["answer"].arguments(root), "--output", results / "answer")
+    stage(*CASES["record"].arguments(root), "--output", results / "run")
+    for name in ("summarized", "evaluated"):
+        shutil.copytree(root / name, results / {"summarized": "summary"}.get(name, "evaluations"))
+    (results / "report.html").write_text("<p>made by Snakemake")
 
 
 def _taps(root: Path) -> tuple[Path, ...]:
@@ -92,8 +112,14 @@ def _train(root: Path) -> tuple:
 
 
 def _scoring(root: Path) -> tuple:
-    tested = ("--dataset", root / "datasets" / "Ana", "--keyboard", root / "keys.csv")
-    return "--model", _model(root), "--fold", root / "fold", *tested
+    return "--model", _model(root), "--fold", root / "fold", "--keyboard", root / "keys.csv"
+
+
+def _reading(root: Path, person: str) -> tuple:
+    return (
+        *("--model", _model(root), "--taps", root / "anchored" / person / "1"),
+        *("--texts", root / "texts.tsv", "--keyboard", root / "keys.csv"),
+    )
 
 
 def _overview(root: Path) -> tuple:
@@ -128,14 +154,15 @@ CASES = {
     ),
     "fetch": Case(lambda root: ("fetch", "--checkpoint", _model(root))),
     "train": Case(_train),
-    "baseline": Case(
-        lambda root: ("baseline", *_fitting(root), "--settings", root / "settings.json")
+    "baseline": Case(lambda root: ("baseline", *_fitting(root), *FOREST)),
+    "evaluate": Case(
+        lambda root: ("evaluate", *_scoring(root), "--datasets", root / "datasets" / "Ana")
     ),
-    "evaluate": Case(lambda root: ("evaluate", *_scoring(root))),
     "adaptation-scores": Case(
         lambda root: (
-            *("adaptation-scores", *_scoring(root), "--training", *_training(root)),
-            *("--taps-per-key", "1", "--draws", "2"),
+            *("adaptation-scores", *_scoring(root)),
+            *("--test-datasets", root / "datasets" / "Ana"),
+            *("--taps-per-key", "1"),
         )
     ),
     "summarize": Case(
@@ -144,14 +171,36 @@ CASES = {
             *("--folds", root / "fold", "--keyboard", root / "keys.csv"),
         )
     ),
+    "fit-decoder": Case(
+        lambda root: (
+            *("fit-decoder", "--fold", root / "fold", "--language-models", "none"),
+            *_reading(root, "P0"),
+        )
+    ),
+    "decode": Case(
+        lambda root: ("decode", "--decoders", root / "decoders" / "none", *_reading(root, "P1"))
+    ),
+    "summarize-text": Case(
+        lambda root: ("summarize-text", "--experiment", "exp", "--decoded", root / "decoded")
+    ),
     "adaptation-curve": Case(
         lambda root: (
             *("adaptation-curve", "--experiment", "exp"),
             *("--adaptations", root / "adapted"),
         )
     ),
+    "adapt": Case(
+        lambda root: (
+            *("adapt", "--model", _model(root), "--keyboard", root / "keys.csv"),
+            *("--taps", root / "anchored" / "P0" / "1"),
+        )
+    ),
     "predict": Case(
-        lambda root: ("predict", "--model", _model(root), "--recordings", root / "new")
+        lambda root: ("predict", "--models", _model(root), "--recordings", root / "new")
+    ),
+    "listen": Case(
+        lambda root: ("listen", "--models", _model(root), "--input", root / "new" / "unknown.wav"),
+        replaces=False,
     ),
     "overview": Case(_overview),
     "record": Case(
@@ -160,6 +209,20 @@ CASES = {
             *("--config", '{"results": "r"}', "--snakemake", "9.27.1"),
         )
     ),
+    "answer": Case(
+        lambda root: (
+            *("answer", "--experiments", root / "compared" / "experiments.tsv"),
+            *("--summaries", root / "summarized", "--overview", root / "overview"),
+        )
+    ),
+    "cards": Case(
+        lambda root: (
+            *("cards", "--models", _model(root), "--evaluations", root / "evaluated"),
+            *("--summary", root / "summarized"),
+        )
+    ),
+    "crate": Case(lambda root: ("crate", "--results", root / "results")),
+    "crate .zip": Case(lambda root: ("crate", "--results", root / "results"), ".zip"),
     "export --layout": Case(
         lambda root: ("export", "--layout", "prototype", "--taps", *_taps(root))
     ),
@@ -168,7 +231,12 @@ CASES = {
         lambda root: ("export", "--dataset", "paths", "--taps", *_taps(root))
     ),
     "export --onnx": Case(lambda root: ("export", "--onnx", _model(root)), ".onnx"),
-    "choose": Case(lambda root: ("choose", "--models", _model(root)), ".tsv", (".html",)),
+    "choose": Case(
+        lambda root: ("choose", "--models", _model(root)),
+        ".tsv",
+        (".html",),
+        ("provenance.json",),
+    ),
     "compare": Case(
         lambda root: (
             *("compare", "--summaries", root / "summarized"),
@@ -176,7 +244,10 @@ CASES = {
         ),
         ".tsv",
         (".html", ".png", ".pdf"),
-        ("differences.tsv", "differences.html"),
+        (
+            *("differences.tsv", "differences.html", "provenance.json"),
+            *(f"comparisons.{ending}" for ending in ("tsv", "html", "png", "pdf")),
+        ),
     ),
     "draw": Case(
         lambda root: (
@@ -191,7 +262,9 @@ CASES = {
         lambda root: ("learning-curves", "--experiment", "exp", "--models", _model(root)),
         ".png",
         (".pdf",),
+        ("provenance.json",),
     ),
+    "doctor": Case(lambda root: ("doctor", root / "study"), ".yaml"),
     "anchors": Case(
         lambda root: (
             *("anchors", "--taps", root / "anchored", "--truth", root / "truth"),

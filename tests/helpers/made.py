@@ -1,6 +1,5 @@
 """Things that tests need on disk: empty studies, and datasets and folds with classes to tell."""
 
-import json
 import os
 import subprocess
 import sys
@@ -14,9 +13,11 @@ import pytest
 from running import ROOT
 
 from tap2key.__main__ import main
-from tap2key.core.provenance import digest
+from tap2key.config.arguments import options_of
+from tap2key.config.stage_settings import NETWORK
+from tap2key.core.digests import digest
 from tap2key.datasets.encoded_dataset import save_dataset
-from tap2key.datasets.representations import Encoding
+from tap2key.datasets.encoding import Encoding
 from tap2key.segmentation.taps import BY_TIME, WindowWriter, write_taps
 
 WORKFLOW = ROOT / "workflow"
@@ -46,7 +47,7 @@ SHAPE = {
     "apply_spec_augment": False,
 }
 SETTINGS = {
-    "model": {"checkpoint": None, "shape": SHAPE},
+    "model": {"checkpoint": None, "config_overrides": SHAPE},
     "training": {
         "epochs": 6,
         "batch_size": 16,
@@ -248,6 +249,7 @@ def training_arguments(
     """Arguments of the train stage, with checkpoints and model below `root`."""
     chosen = {**SETTINGS, **settings}
     return [
-        *("--fold", fold_folder, "--datasets", *datasets, "--settings", json.dumps(chosen)),
+        *("--fold", fold_folder, "--datasets", *datasets),
+        *options_of("experiment", chosen, NETWORK),
         *("--seed", 1, "--checkpoints", root / "checkpoints", "--output", root / output),
     ]

@@ -18,6 +18,8 @@ SMALL_RUN = (
     "--set-threads",
     "train=1",
 )
+# Of the folder that the workflow is copied into: paths with these must be quoted in every way.
+ODD_NAME = 'Bob\'s "work" für später'
 WORKFLOW_PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
 
 
@@ -58,9 +60,11 @@ class Run:
         return lines[start + 1].strip()
 
 
-def command(root: Path, arguments: Sequence[str]) -> list[str]:
-    """The command line of Snakemake with the Snakefile under `root`."""
-    return [sys.executable, "-m", "snakemake", "-s", str(root / "Snakefile"), *arguments]
+def command(
+    root: Path, arguments: Sequence[str], program: Sequence[str] = ("-m", "snakemake")
+) -> list[str]:
+    """The command line of Snakemake, or a Python program like it, with the Snakefile of `root`."""
+    return [sys.executable, *program, "-s", str(root / "Snakefile"), *arguments]
 
 
 def environment(programs: Sequence[Path] = ()) -> dict[str, str]:
@@ -87,7 +91,7 @@ def snakemake(
     return Run(done.returncode, done.stdout)
 
 
-def copy_workflow(parent: Path, name: str = 'Bob\'s "work" für später') -> Path:
+def copy_workflow(parent: Path, name: str = ODD_NAME) -> Path:
     """Copy Snakefile, workflow, configuration, profiles and environments."""
     root = parent / name
     root.mkdir()

@@ -31,14 +31,20 @@ def start(cluster: Cluster) -> Iterator[Callable[..., Started]]:
     """Start Snakemake in a folder; what still runs when the test ends is killed."""
     begun: list[Started] = []
 
-    def starting(root: Path, *arguments: str, path: Path | None = None) -> Started:
-        begun.append(Started(root, arguments, path))
+    def starting(root: Path, *arguments: str, **where: Path | str) -> Started:
+        begun.append(Started(root, arguments, **where))
         return begun[-1]
 
     yield starting
     for one in begun:
         one.kill()
     cluster.cancel([job for one in begun for job in one.jobs])
+
+
+@pytest.fixture(scope="session")
+def finished(finished_and_copy: tuple[Path, Path]) -> Path:
+    """The copy of the finished study, as tests in another process edit the study itself."""
+    return finished_and_copy[1]
 
 
 @pytest.fixture

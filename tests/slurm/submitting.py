@@ -15,15 +15,15 @@ HERE = Path(__file__).parent
 # know nothing of how their files were made.
 AS_MADE = ("--set-threads", "train=1", "--rerun-triggers", "mtime")
 LOCALLY = ("--profile", "profiles/local", *AS_MADE)
+ASKING_OFTEN = HERE / "asking_often.py"
 # The profile's waits suit jobs of hours; these are for jobs of seconds.
 ON_CLUSTER = (
     *("--profile", "profiles/slurm"),
-    *("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "10"),
-    *("--latency-wait", "10", *AS_MADE),
+    *("--max-status-checks-per-second", "10", "--latency-wait", "10", *AS_MADE),
 )
-# Snakemake cannot submit from a folder with quotes in its name; spaces are no trouble.
-FOLDER = "work für später"
-MODEL = "results/models/aligned-48000/Chen/seed-0"
+# Snakemake cannot submit from a folder with double quotes in its name.
+FOLDER = "Bob's work für später"
+MODEL = "results/models/network/Chen/seed-0"
 KEPT = ("results/manifest.tsv", "results/datasets", "results/folds")
 CHECKPOINTS = "results/checkpoints/*/checkpoint-*/complete"
 # Far longer than any of it takes, on a machine that does other things too.
@@ -33,15 +33,29 @@ SECONDS = 1800
 class Started:
     """A Snakemake that runs beside the test."""
 
-    def __init__(self, root: Path, arguments: Sequence[str], path: Path | None = None) -> None:
-        """Start it; programs in the folder `path` hide those of the same name."""
-        self.log = root / "said.txt"
+    def __init__(
+        self,
+        root: Path,
+        arguments: Sequence[str],
+        path: Path | None = None,
+        login_node: str | None = None,
+    ) -> None:
+        """Start it; programs in the folder `path` hide those of the same name.
+
+        With `login_node`, on a machine of that name, as far as programs can tell.
+        """
+        self.log = root / f"said{login_node or ''}.txt"
         before = "" if path is None else f"{path}{os.pathsep}"
         variables = environment()
         variables["PATH"] = before + variables["PATH"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                command(root, [*ON_CLUSTER, *arguments]),
+                [
+                    # In a shell's background Ctrl-C is ignored, and what it starts inherits that.
+                    *("env", "--default-signal=INT"),
+                    *(on_machine(login_node) if login_node else ()),
+                    *command(root, [*ON_CLUSTER, *arguments], [str(ASKING_OFTEN)]),
+                ],
                 cwd=root,
                 env=variables,
                 stdout=log,
@@ -79,11 +93,20 @@ class Started:
         (job,) = self.jobs
         return job
 
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
     def kill(self) -> None:
         """End it as the kernel would; its jobs are not told."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+
+def on_machine(name: str) -> list[str]:
+    """What starts a command on this machine under another name."""
+    return ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name]
 
 
 def ready_to_train(finished: Path, parent: Path) -> Path:

@@ -9,7 +9,7 @@ from running import copy_workflow
 from submitting import FOLDER, Started
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
-ONLY = "select_experiments=aligned-48000"
+ONLY = "select_experiments=network"
 PEOPLE = ["Chen", "Maria", "Tony"]
 
 
@@ -38,7 +38,7 @@ def test_every_stage_ran_in_a_job_of_its_own(on_cluster):
 
 @pytest.mark.parametrize("person", PEOPLE)
 def test_predictions_are_those_of_a_run_on_one_machine(on_cluster, finished, person):
-    name = f"results/evaluations/aligned-48000/{person}/seed-0/predictions.parquet"
+    name = f"results/evaluations/network/{person}/seed-0/predictions.parquet"
     here, there = (pd.read_parquet(root / name) for root in (finished, on_cluster[0]))
     identity = ["participant", "session", "recording", "tap", "truth", "prediction"]
     pd.testing.assert_frame_equal(here[identity], there[identity])
@@ -47,5 +47,5 @@ def test_predictions_are_those_of_a_run_on_one_machine(on_cluster, finished, per
 
 
 def test_the_summary_is_that_of_a_run_on_one_machine(on_cluster, finished):
-    name = "results/summary/aligned-48000/participants.tsv"
+    name = "results/summary/network/participants.tsv"
     assert (on_cluster[0] / name).read_text() == (finished / name).read_text()

@@ -12,8 +12,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 SMALL = ("--configfile", "small.yaml", "interrupted.yaml")
 # As a site's person would fill in the profile's first block.
 SITES = {
-    "gpu": {"slurm_partition": "gpu", "gpu": 2},
-    "gres": {"slurm_partition": "gpu", "gpu": 0, "gres": "gpu:2"},
+    "gpu": {"set-resources": {"train": {"slurm_partition": "gpu"}}},
+    "gres": {"set-resources": {"train": {"slurm_partition": "gpu", "gpu": 0, "gres": "gpu:2"}}},
+    # Partitions chosen by what a job needs, and a node to keep away from.
+    "need": {
+        "slurm-partition-config": "profiles/slurm/partitions.yaml",
+        "slurm-exclude-failed-nodes": "n1",
+    },
 }
 
 
@@ -21,18 +26,20 @@ SITES = {
 def test_a_gpu_job_gets_its_gpus(cluster, start, prepared, site):
     profile = prepared / "profiles" / "slurm" / "config.yaml"
     chosen = yaml.safe_load(profile.read_text())
-    chosen["set-resources"] = {"train": SITES[site]}
-    profile.write_text(yaml.safe_dump(chosen))
-    started = start(prepared, *SMALL, "--verbose", "--", MODEL)
+    profile.write_text(yaml.safe_dump(chosen | SITES[site]))
+    (prepared / "gpus.yaml").write_text("launch: {gpu: true, processes: 2}\n")
+    started = start(prepared, *SMALL, "gpus.yaml", "--verbose", "--", MODEL)
     (job,) = started.until(lambda: started.jobs, "the job")
     asked = re.search(r"sbatch call: (.*?) --wrap", started.text)[1]
-    assert ("--gpus=2" in asked, "--gres=gpu:2" in asked) == (site == "gpu", site == "gres")
+    assert ("--gpus=2" in asked, "--gres=gpu:2" in asked) == (site != "gres", site == "gres")
+    assert ("--exclude=n1" in asked) == (site == "need")
     assert "-p gpu" in asked
     about = cluster.about(job)
     assert about["Partition"] == "gpu"
-    assert about["TresPerJob" if site == "gpu" else "TresPerNode"].endswith("gpu:2")
+    assert about["TresPerNode" if site == "gres" else "TresPerJob"].endswith("gpu:2")
     process = started.until(lambda: cluster.training(job), "training")[0]
     assert process.environ()["CUDA_VISIBLE_DEVICES"] == "0,1"
+    assert site != "need" or cluster.about(job)["NodeList"] == "n2"
 
 
 def test_sessions_that_share_a_job_ask_for_the_time_of_all_and_else_for_one(

@@ -8,7 +8,7 @@ from submitting import LOCALLY, MODEL, ready_to_train
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 PLAIN = ("--configfile", "small.yaml", "plain.yaml")
-LOG = "results/logs/train/aligned-48000/Chen/seed-0.log"
+LOG = "results/logs/train/network/Chen/seed-0.log"
 
 
 @pytest.fixture(scope="module")

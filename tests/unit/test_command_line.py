@@ -1,11 +1,13 @@
 import re
+import shlex
 import subprocess
 import sys
 
 import pytest
 from made import WORKFLOW, run
+from running import ROOT
 
-from tap2key.__main__ import RENAMED, STAGES, main, parse, print_with_causes
+from tap2key.__main__ import RENAMED, RENAMED_OPTIONS, STAGES, main, parse, print_with_causes
 from tap2key.core.errors import Tap2keyError
 
 
@@ -117,6 +119,66 @@ def test_a_stage_named_as_a_value_is_not_mistaken_for_the_stage(tmp_path, capsys
 
 
 @pytest.mark.parametrize("old", RENAMED)
-def test_an_old_name_is_told_the_new_one(old, capsys):
-    assert main([old] if not old.startswith("-") else ["predict", old, "0.5"]) == 1
+def test_an_old_name_of_a_stage_is_answered_with_the_new_one(old, capsys):
+    assert main(["--quiet", old]) == 1
     assert capsys.readouterr().err == f"tap2key: error: {old} is now called {RENAMED[old]}\n"
+
+
+@pytest.mark.parametrize(
+    ("stage", "old", "new"),
+    [(stage, *names) for stage, options in RENAMED_OPTIONS.items() for names in options.items()],
+)
+@pytest.mark.parametrize("value", [["x"], []])
+def test_an_old_option_is_answered_with_the_new_one(stage, old, new, value, capsys):
+    assert main([stage, "--output", "o", *([old, *value] if value else [f"{old}=x"])]) == 1
+    line = f"tap2key: error: {stage} {old} is now called {new}\n"
+    assert capsys.readouterr().err == line
+    with pytest.raises(SystemExit):
+        parse([stage, "--help"])
+    options = re.findall(r"--[a-z-]+", capsys.readouterr().out)
+    named = re.findall(r"--[a-z-]+", new)
+    assert named and all(any(option.startswith(name) for option in options) for name in named)
+    assert old not in options
+
+
+def test_a_value_may_be_called_like_an_old_stage(capsys):
+    assert main(["compare", "--summaries", "curves"]) == 1
+    assert "curves/summary.json: no such file" in capsys.readouterr().err
+
+
+def test_arguments_are_taken_from_files_as_if_they_stood_there(tmp_path):
+    (tmp_path / "a").write_text("--held-out\0Ana\0--datasets\0a b\0'ü'\nx\0")
+    (tmp_path / "b").write_text("")
+    end = ["--output", "o"]
+    taken = ["--arguments-from", str(tmp_path / "a"), "--arguments-from", str(tmp_path / "b")]
+    written = ["fold", "--held-out", "Ana", "--datasets", "a b", "'ü'\nx", *end]
+    assert parse(["fold", *taken, *end]) == parse(written)
+
+
+def test_a_file_of_arguments_that_is_not_there_is_one_line(tmp_path, capsys):
+    assert main(["choose", "--arguments-from", str(tmp_path / "none")]) == 1
+    assert main(["choose", "--arguments-from"]) == 1
+    (tmp_path / "cut").write_text("--models\0a")
+    assert main(["choose", "--arguments-from", str(tmp_path / "cut")]) == 1
+    first, second, third = capsys.readouterr().err.splitlines()
+    assert "--arguments-from: " in first
+    assert str(tmp_path / "none") in first
+    assert second == "tap2key: error: --arguments-from: name a file"
+    assert f"{tmp_path / 'cut'}: end every argument with a zero byte" in third
+
+
+def test_more_models_than_a_command_line_holds_reach_a_stage(tmp_path):
+    """By the shell line of the rule `choose`, with the models of 40,000 folds."""
+    rule = (ROOT / "workflow/rules/evaluate.smk").read_text().split("rule choose:")[1]
+    line = re.search(r'"python -m (tap2key choose .*?)"', rule)[1].replace(r"\\", "\\")
+    models = [
+        f"{tmp_path}/results of a study/models/network/{n:0>40}/seed-0" for n in range(40_000)
+    ]
+    listed = " ".join(map(shlex.quote, models))
+    assert len(listed) > 2**22
+    script = tmp_path / "script.sh"
+    command = line.replace("{input:q}", listed)
+    script.write_text(f"set -euo pipefail; {sys.executable} -m {command} --output {tmp_path}/o.tsv")
+    done = subprocess.run(["bash", script], cwd=WORKFLOW, capture_output=True, text=True)
+    (error,) = done.stderr.splitlines()
+    assert error.startswith(f"tap2key: error: {models[0]}")

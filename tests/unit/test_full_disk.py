@@ -50,8 +50,7 @@ def made(stage, data, disk, tmp_path):
         given = ["--held-out", "Ana", "--datasets", *training]
         return "8k", ["fold", *given, "--output", disk / "fold"]
     if stage == "baseline":
-        settings = '{"kind": "level_forest", "trees": 50}'
-        return "64k", ["baseline", *fitting, "--settings", settings]
+        return "64k", ["baseline", *fitting, "--kind", "level_forest", "--trees", 50]
     settings = {"training": {**SETTINGS["training"], "epochs": 1}}
     root = {"train": disk, "publish": tmp_path}[stage]
     arguments = training_arguments(folder, training, root, **settings)
@@ -84,7 +83,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_left(stage, data, tmp_path):
     assert "Traceback" not in result.stderr
     error = result.stderr.splitlines()[-1]
     assert error.startswith(f"tap2key: error: {disk}")
-    assert error.endswith(": cannot be written, the disk is full; free some room and start again")
+    assert error.endswith(": cannot be written, the disk is full; free some space and start again")
     left = {line.removeprefix("left: ") for line in result.stdout.splitlines()}
     # The folder of this run's checkpoints may stay, empty.
     assert {name for name in left if "checkpoint-" in name or ".tmp" in name} == set()

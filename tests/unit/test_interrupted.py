@@ -28,7 +28,7 @@ LONG = {"training": {**SETTINGS["training"], "epochs": EPOCHS, "evaluate_every":
 STEADY = {
     "model": {
         "checkpoint": None,
-        "shape": SHAPE
+        "config_overrides": SHAPE
         | {f"{kind}_dropout": 0.0 for kind in ("hidden", "attention", "activation", "final")}
         | {"feat_proj_dropout": 0.0},
     }

@@ -100,7 +100,9 @@ def test_a_process_that_training_starts_says_as_much(tmp_path):
     done = subprocess.run(run, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model" / "provenance.json").exists()
-    assert not [line for line in done.stderr.splitlines() if LINE.fullmatch(line)], done.stderr
+    # A model that one epoch leaves at chance is warned of all the same.
+    levels = {found[1] for line in done.stderr.splitlines() if (found := LINE.fullmatch(line))}
+    assert levels <= {"warning"}, done.stderr
 
 
 def test_what_is_no_text_is_said_all_the_same():

@@ -11,7 +11,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from tap2key.audio.audio_file import SAMPLE_RATE, SUBTYPES, WINDOW, WINDOW_BEFORE, AudioFile
+from tap2key.audio.array import DEFAULT
+from tap2key.audio.audio_file import SUBTYPES, AudioFile
+from tap2key.core.errors import Tap2keyError
 from tap2key.segmentation.linear_clock import estimate_clock
 from tap2key.segmentation.matching import match_in_order
 from tap2key.study.scan import parse_start
@@ -126,13 +128,22 @@ def test_the_clock_is_right_or_refused(seed, count, latency, drift, regular, mis
 @settings(max_examples=60)
 @given(
     seed=st.integers(0, 1000),
-    frames=st.integers(1, 3 * WINDOW),
-    rate=st.sampled_from([SAMPLE_RATE, 44_100, 48_000, 192_000]),
-    starts=st.lists(st.integers(-2 * WINDOW, 8 * WINDOW), min_size=1, max_size=6).map(sorted),
-    length=st.integers(1, WINDOW),
+    frames=st.integers(1, 3 * DEFAULT.window),
+    rate=st.sampled_from([sounds.RATE, 44_100, 48_000, 192_000]),
+    starts=st.lists(
+        st.integers(-2 * DEFAULT.window, 8 * DEFAULT.window), min_size=1, max_size=6
+    ).map(sorted),
+    length=st.integers(1, DEFAULT.window),
 )
-@example(seed=0, frames=WINDOW, rate=SAMPLE_RATE, starts=[-WINDOW_BEFORE, 1], length=WINDOW)
+@example(
+    seed=0,
+    frames=DEFAULT.window,
+    rate=sounds.RATE,
+    starts=[-DEFAULT.before, 1],
+    length=DEFAULT.window,
+)
 def test_a_section_never_wraps(tmp_path_factory, seed, frames, rate, starts, length):
+    assume(frames * DEFAULT.sample_rate >= rate)
     # No sample is zero, so what reads as zero is not of the recording.
     rng = np.random.default_rng(seed)
     sound = rng.uniform(0.2, 0.8, (frames, 8)) * rng.choice([-1, 1], (frames, 8))
@@ -152,25 +163,29 @@ def test_a_section_never_wraps(tmp_path_factory, seed, frames, rate, starts, len
     seed=st.integers(0, 1000),
     frames=st.integers(1, 4000),
     kind=st.sampled_from([(s, f) for s in SUBTYPES for f in ("WAV", "WAVEX", "RF64", "W64")]),
-    rate=st.sampled_from([8000, 16_000, 44_100, 48_000, SAMPLE_RATE, 192_000, 768_000]),
+    rate=st.sampled_from([8000, 16_000, 44_100, 48_000, sounds.RATE, 192_000, 768_000]),
     length=st.integers(1, 5000),
 )
 def test_blocks_are_what_soundfile_reads(tmp_path_factory, seed, frames, kind, rate, length):
     sound = np.random.default_rng(seed).uniform(-1, 1, (frames, 8))
     path = tmp_path_factory.mktemp("w") / "a.wav"
     sounds.write_wav(path, sound, rate, subtype=kind[0], format=kind[1])
+    if frames * sounds.RATE < rate:
+        with pytest.raises(Tap2keyError, match="no samples in it"):
+            AudioFile(path)
+        return
     audio = AudioFile(path)
     got = list(audio.blocks(length))
     assert all(block.dtype == np.float32 and len(block) > 0 for block in got)
     got = np.concatenate([np.empty((0, 8), np.float32), *got])
-    assert len(got) == audio.frames == frames * SAMPLE_RATE // rate
+    assert len(got) == audio.frames == frames * sounds.RATE // rate
     wanted, _ = soundfile.read(path, dtype="float32", always_2d=True)
-    if rate == SAMPLE_RATE:
+    if rate == sounds.RATE:
         np.testing.assert_array_equal(got, wanted)
     else:
-        whole = soxr.resample(wanted, rate, SAMPLE_RATE)
+        whole = soxr.resample(wanted, rate, sounds.RATE)
         both = min(len(whole), len(got))
-        assert abs(len(whole) - len(got)) <= 2 * max(1, SAMPLE_RATE / rate)
+        assert abs(len(whole) - len(got)) <= 2 * max(1, sounds.RATE / rate)
         np.testing.assert_allclose(got[:both], whole[:both], atol=1e-4)
 
 

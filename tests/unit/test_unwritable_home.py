@@ -32,7 +32,7 @@ def test_networks_are_trained_and_scored_where_no_cache_can_be_written(data, tmp
     folder, training, datasets = data
     arguments = training_arguments(folder, training, tmp_path, **QUICK)
     succeeds("launch", "--processes", 1, "--threads", 1, "--", *arguments)
-    tested = ("--dataset", datasets["Ana"], "--output", tmp_path / "scores")
+    tested = ("--datasets", datasets["Ana"], "--output", tmp_path / "scores")
     succeeds("evaluate", "--model", tmp_path / "model", *tested)
     assert read_json(tmp_path / "scores" / "metrics.json")["taps"] == 48
     succeeds("export", "--onnx", tmp_path / "model", "--output", tmp_path / "model.onnx")
@@ -41,8 +41,7 @@ def test_networks_are_trained_and_scored_where_no_cache_can_be_written(data, tmp
 @pytest.mark.usefixtures("unwritable")
 @pytest.mark.parametrize("kind", ["gcc_phat_forest", "mfcc_forest"])
 def test_forests_are_fitted_where_no_cache_can_be_written(data, tmp_path, kind):
-    settings = f'{{"kind": "{kind}", "trees": 5}}'
-    given = ("--fold", data[0], "--datasets", *data[1], "--settings", settings)
+    given = ("--fold", data[0], "--datasets", *data[1], "--kind", kind, "--trees", 5)
     succeeds("baseline", *given, "--output", tmp_path / "forest")
 
 
@@ -52,7 +51,7 @@ def test_datasets_are_made_and_exported_where_no_cache_can_be_written(data, tmp_
     own = taps(tmp_path / "taps", "Ana", "s1", keys, labels=("a", "b", "|"))
     succeeds("encode", "--taps", own, "--output", tmp_path / "dataset")
     folder, training, datasets = data
-    given = ("--fold", folder, "--datasets", *training, "--test", datasets["Ana"])
+    given = ("--fold", folder, "--datasets", *training, "--test-datasets", datasets["Ana"])
     succeeds("export", "--dataset", *given, "--output", tmp_path / "exported")
 
 

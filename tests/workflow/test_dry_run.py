@@ -12,8 +12,8 @@ study: [study/first, study/second]
 select_experiments: presplit
 experiments:
   presplit:
-    split: given
-    given: {train: [study/first], test: [study/second]}
+    split: predefined
+    predefined: {train: [study/first], test: [study/second]}
 """
 FLAT = [f"{name}_01_2{day}_23_data" for name in ("Tony", "Maria", "Chen") for day in (7, 8)]
 
@@ -30,7 +30,7 @@ def rules():
     return dict(re.findall(r"^(\w+)(?: (\(.*\)))?$", run.text, flags=re.M))
 
 
-def expected_jobs(sessions, participants, encodings=3, experiments=4, forests=2):
+def expected_jobs(sessions, participants, encodings=4, experiments=5, forests=2):
     runs = experiments * participants
     return {
         "segment": sessions,
@@ -46,7 +46,8 @@ def expected_jobs(sessions, participants, encodings=3, experiments=4, forests=2)
         "summarize": experiments,
         "learning_curves": experiments - forests,
         "pretrained": 1,
-        **dict.fromkeys(("choose", "overview", "compare", "record", "all"), 1),
+        "cards": experiments,
+        **dict.fromkeys(("choose", "overview", "compare", "answer", "record", "all"), 1),
     }
 
 
@@ -80,7 +81,8 @@ def test_selection_from_the_command_line(tmp_path, make_session):
         "adaptation_scores": 4,
         "adaptation_curve": 2,
         "summarize": 2,
-        **dict.fromkeys(("overview", "compare", "record", "all"), 1),
+        "cards": 2,
+        **dict.fromkeys(("choose", "overview", "compare", "answer", "record", "all"), 1),
     }
     run = dry_run(tmp_path, "select_participants=Tony,Chen", "select_experiments=level-forest")
     assert run.jobs["segment"] == 4
@@ -181,7 +183,7 @@ def test_a_bad_study_is_one_line_before_any_job(tmp_path, make_session, layout, 
     [
         (["segmnt={}"], ["segmnt", "did you mean 'segment'"]),
         (["study=nowhere"], ["nowhere", "not found"]),
-        (["layout=x"], ["layout", "participant"]),
+        (["session_pattern=x"], ["session_pattern", "participant"]),
         (["select_folds=Bob"], ["select_folds", "Bob", "Tony"]),
         (["select_experiments=best"], ["select_experiments", "best", "aligned-48000"]),
         (["predict={recordings: nowhere}"], ["nowhere", "no such file or folder"]),
@@ -279,14 +281,14 @@ def test_every_experiment_of_the_file_and_each_encoding_once(tmp_path, make_sess
     jobs = [(job["encoding"], job["participant"]) for job in run.planned["encode"]]
     assert len(jobs) == len(set(jobs))
     # Six representations, three more rates, a wider and the whole window; then those of the
-    # prototype, of the delays' forest and of the cepstra's.
-    assert len({encoding for encoding, _ in jobs}) == 6 + 3 + 2 + 1 + 1 + 1
+    # prototype, of the delays' forest, of the cepstra's and of whole correlations.
+    assert len({encoding for encoding, _ in jobs}) == 6 + 3 + 2 + 1 + 1 + 1 + 1
     splits = {job["experiment"]: set() for job in run.planned["fold"]}
     for job in run.planned["fold"]:
         splits[job["experiment"]].add(job["fold"])
-    assert splits["interleave"] == {"Tony", "Maria", "Chen"}
-    assert splits["stack-random"] == {"random"}
-    assert len(splits["sessions"]) == len(FLAT)
+    assert splits["small-interleave"] == {"Tony", "Maria", "Chen"}
+    assert splits["small-stack-random"] == {f"part-{number}" for number in range(1, 6)}
+    assert len(splits["small-sessions"]) == len(FLAT)
     assert "pretrained" not in run.jobs
 
 
@@ -306,6 +308,46 @@ def test_two_roots_train_and_test(tmp_path, make_session):
     assert ("Tony" in inputs["evaluate"], "Chen" in inputs["evaluate"]) == (False, True)
 
 
+def inputs_of(run, rule):
+    """The inputs of each of a rule's jobs, by its fold."""
+    jobs = re.findall(rf"^rule {rule}:\n((?: +\w+: .*\n)+)", run.text, re.M)
+    found = [dict(re.findall(r"^ +(\w+): (.*)$", job, re.M)) for job in jobs]
+    return {re.search(r"fold=([^,]+)", job["wildcards"])[1]: job["input"] for job in found}
+
+
+def test_one_table_is_left_out_with_whoever_sat_only_there(tmp_path, make_session):
+    tables = {"Tony/1": "oak", "Tony/2": "glass", "Maria/1": "glass", "Chen/1": "oak"}
+    for name in tables:
+        make_session(name)
+    rows = "".join(f"{name}\t{table}\n" for name, table in tables.items())
+    (tmp_path / "study" / "study.tsv").write_text(f"path\ttable\n{rows}", encoding="utf-8")
+    config = "experiments={t: {kind: level_forest, split: leave_one_out, by: table}}"
+    run = dry_run(tmp_path, config, "select_experiments=t")
+    assert run.status == 0, run.text
+    for rule in ("fold", "baseline"):
+        inputs = inputs_of(run, rule)
+        assert set(inputs) == {"glass", "oak"}
+        assert ["/Tony" in inputs["glass"], "/Maria" in inputs["glass"]] == [True, False]
+        assert ["/Tony" in inputs["oak"], "/Chen" in inputs["oak"]] == [True, False]
+    tested = inputs_of(run, "evaluate")
+    assert [f"/{name}" in tested["glass"] for name in ("Tony", "Maria", "Chen")] == [
+        True,
+        True,
+        False,
+    ]
+    assert "adaptation_scores" not in run.jobs
+
+
+def test_one_person_is_a_study_for_splits_within_people(tmp_path, make_session):
+    make_session("Tony_1")
+    made = "{c: {kind: level_forest, split: chronological}, b: {kind: level_forest, split: blocks}}"
+    run = dry_run(tmp_path, f"experiments={made}", "select_experiments=c,b", "keyboard=ansi")
+    assert run.status == 0, run.text
+    assert (run.jobs["segment"], run.jobs["encode"], run.jobs["summarize"]) == (1, 1, 2)
+    assert set(inputs_of(run, "fold")) == {"chronological", *(f"block-{n}" for n in range(1, 6))}
+    assert "config/keyboards/ansi.csv" in run.text
+
+
 def test_a_larger_study_has_one_job_per_session_and_participants_share_them(tmp_path, make_session):
     for person in range(20):
         for session in range(10):
@@ -317,7 +359,7 @@ def test_a_larger_study_has_one_job_per_session_and_participants_share_them(tmp_
             ("encode", "fold", "baseline", "evaluate", "draw", "adaptation_scores"), 20
         ),
         **dict.fromkeys(("summarize", "adaptation_curve", "overview", "compare"), 1),
-        **dict.fromkeys(("record", "all"), 1),
+        **dict.fromkeys(("choose", "answer", "cards", "record", "all"), 1),
     }
 
 
@@ -332,3 +374,59 @@ def test_training_waits_for_and_follows_a_checkpoint_on_this_disk(tmp_path, make
     assert run.status == 0, run.text
     assert "pretrained" not in run.jobs
     assert run.text.count(f", {weights}\n") == run.jobs["train"]
+
+
+def test_pictures_and_new_recordings_are_made_by_the_settings_of_taps(tmp_path, make_session):
+    for name in FLAT:
+        make_session(name)
+    (tmp_path / "new.wav").touch()
+    chosen = {
+        **{"study": "study", "keyboard": "ansi", "select_experiments": "level-forest"},
+        **{"segment": {"peak_height": 0.25}, "predict": {"recordings": "new.wav"}},
+        "truth": {"releases": "drop"},
+    }
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(chosen), encoding="utf-8")
+    run = snakemake(tmp_path, [*DRY, "-p", "--configfile", "own.yaml"])
+    assert run.status == 0, run.text
+    for stage, count in (("segment", len(FLAT)), ("preview", len(FLAT)), ("predict", 1)):
+        commands = re.findall(rf"^.*python -m tap2key {stage} .*$", run.text, flags=re.M)
+        assert len(commands) == count
+        for command in commands:
+            assert re.search(r"--keyboard \S*config/keyboards/ansi\.csv ", command), command
+            assert "--peak-height=0.25 " in command
+            assert "--releases=drop " in command
+
+
+MODULE = """
+module tap2key:
+    snakefile: "{root}/Snakefile"
+    prefix: "tapping"
+    config: {{"study": "study", "results": "of keys", "select_experiments": ["level-forest"]}}
+
+use rule * from tap2key as tapping_*
+
+rule whole:
+    default_target: True
+    input: "own.txt", rules.tapping_all.input
+
+rule own:
+    output: "own.txt"
+    shell: "touch {{output}}"
+"""
+
+
+def test_as_a_module_of_another_snakefile_results_lie_below_its_prefix(tmp_path, make_session):
+    for name in FLAT:
+        make_session(name)
+    (tmp_path / "Snakefile").write_text(MODULE.format(root=ROOT), encoding="utf-8")
+    run = snakemake(tmp_path, DRY, tmp_path)
+    assert run.status == 0, run.text
+    assert run.jobs["tapping_segment"] == 6
+    assert run.jobs["own"] == run.jobs["whole"] == 1
+    results = tmp_path / "tapping" / "of keys"
+    assert (results / "manifest.tsv").is_file()
+    assert not (tmp_path / "of keys").exists()
+    outputs = re.findall(r"^    output: (.*)$", run.text, flags=re.M)
+    made = [path for line in outputs for path in line.split(", ") if path != "own.txt"]
+    assert made
+    assert all(path.startswith(f"{results}/") for path in made)

@@ -16,16 +16,15 @@ from running import SMALL_RUN, snakemake
 from sklearn.metrics import accuracy_score, f1_score
 
 from tap2key.__main__ import main
-from tap2key.evaluation.adaptation import draw_taps
 
 PEOPLE = ["Chen", "Maria", "Tony"]
-EXPERIMENTS = ["aligned-48000", "level-forest"]
+EXPERIMENTS = ["network", "level-forest"]
 # Three people with two sessions each, two experiments of which one is a network.
 JOBS = {
     **{"simulate": 6, "segment": 6, "preview": 6, "encode": 6},
     **{"fold": 6, "train": 3, "baseline": 3, "evaluate": 6, "draw": 6},
     **{"adaptation_scores": 6, "summarize": 2, "adaptation_curve": 2, "learning_curves": 1},
-    **dict.fromkeys(["overview", "choose", "compare", "record"], 1),
+    **{"cards": 2, **dict.fromkeys(["overview", "choose", "compare", "answer", "record"], 1)},
 }
 DRAWN = {
     *("confusion.png", "confusion.pdf", "keyboard.png", "keyboard.pdf", "keys.html", "keys.tsv"),
@@ -47,7 +46,9 @@ def taps_of(finished, person):
 def test_taps_carry_the_key_of_the_touch_that_made_them(finished, person):
     truth = pd.concat(
         pd.read_parquet(p)
-        for p in (finished / "results" / "simulated" / "truth").glob(f"{person}_*/taps.parquet")
+        for p in (finished / "results" / "simulated" / "truth").glob(
+            f"{person}_*/true_taps.parquet"
+        )
     )
     right = found = 0
     labelled = taps_of(finished, person).dropna(subset="label")
@@ -108,13 +109,23 @@ def test_the_held_out_participant_touches_nothing(finished, experiment, person):
 def test_models_load_with_stock_transformers_and_hold_no_pickle(finished, person):
     from transformers import pipeline
 
-    model = finished / "results" / "models" / "aligned-48000" / person / "seed-0"
+    model = finished / "results" / "models" / "network" / person / "seed-0"
     assert not [p.name for p in model.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl")]
     classify = pipeline("audio-classification", model=str(model), top_k=34)
     tap = np.random.default_rng(0).standard_normal(8 * 288).astype(np.float32)
     answer = classify({"raw": tap, "sampling_rate": 48_000})
     assert len(answer) == 34
     assert sum(entry["score"] for entry in answer) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_what_a_search_tried_is_beside_the_model(finished, person):
+    tried = table(finished / f"results/models/level-forest/{person}/seed-0/search.tsv")
+    assert sorted(row["trees"] for row in tried) == ["40", "50"]
+    assert [row["chosen"] for row in tried].count("yes") == 1
+    scores = {row["chosen"]: float(row["validation_macro_f1"]) for row in tried}
+    assert scores["yes"] >= scores["no"]
+    assert not (finished / f"results/models/network/{person}/seed-0/search.tsv").exists()
 
 
 def test_the_summary_is_the_mean_over_participants(finished):
@@ -132,32 +143,33 @@ def test_the_summary_is_the_mean_over_participants(finished):
         assert float(rows[-1]["macro_f1"]) == pytest.approx(np.mean(scores), abs=1e-4)
     compared = table(finished / "results" / "summary" / "experiments.tsv")
     assert [row["experiment"] for row in compared] == EXPERIMENTS
+    (named,) = table(finished / "results" / "summary" / "comparisons.tsv")
+    assert (named["family"], named["participants"]) == ("chosen", "3")
+    assert [named["experiment"], named["against"]] == ["network", "level-forest"]
+    assert named["verdict"] == "cannot be significant: needs n ≥ 6 participants, has 3"
+    mean = [float(row["macro_f1"]) for row in compared]
+    assert float(named["mean_difference"]) == pytest.approx(mean[0] - mean[1], abs=2e-4)
 
 
 @pytest.mark.parametrize(("experiment", "person"), RUNS)
 def test_adaptation_starts_from_the_models_own_predictions(finished, experiment, person):
-    """With no labelled tap, what is scored of each draw's tested taps is what `evaluate` named."""
+    """With no labelled tap, what is scored of the later recordings is what `evaluate` named."""
     results = finished / "results"
     run_name = f"{experiment}/{person}/seed-0"
-    predictions = pq.read_table(results / "evaluations" / run_name / "predictions.parquet")
-    labels = predictions.schema.metadata[b"labels"].decode().split("\t")
-    scored = predictions.to_pandas()
+    scored = pd.read_parquet(results / "evaluations" / run_name / "predictions.parquet")
     rows = table(results / "adaptation" / run_name / "adaptation.tsv")
     counts = sorted({int(row["taps_per_key"]) for row in rows} - {0})
     assert counts == [1, 2, 5]
-    keys = np.array([labels.index(key) for key in scored.truth])
-    right = (scored.truth == scored.prediction).to_numpy()
-    starts = [row for row in rows if row["taps_per_key"] == "0"]
-    for number, row in enumerate(starts):
-        parts = draw_taps(keys, scored.session.to_numpy(), counts, (0, number))
-        tested = np.concatenate([part.tested for part in parts])
-        assert int(row["draw"]) == number
-        assert int(row["tested"]) == len(tested) == len(set(tested)) < len(scored)
-        assert float(row["accuracy"]) == pytest.approx(right[tested].mean(), abs=5e-5)
+    # Of its session's only recording the later half, in time.
+    sessions = scored.groupby("session").tap
+    tested = sessions.rank() > sessions.transform("size") // 2
+    (start,) = [row for row in rows if row["taps_per_key"] == "0"]
+    assert int(start["tested"]) == tested.sum() < len(scored)
+    right = (scored.truth == scored.prediction)[tested]
+    assert float(start["accuracy"]) == pytest.approx(right.mean(), abs=5e-5)
     curve = table(results / "adaptation" / experiment / "curve.tsv")
     (mean,) = [r for r in curve if (r["participant"], r["taps_per_key"]) == (person, "0")]
-    of_draws = np.mean([float(row["accuracy"]) for row in starts])
-    assert float(mean["accuracy"]) == pytest.approx(of_draws, abs=1e-4)
+    assert mean["accuracy"] == start["accuracy"]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -172,11 +184,11 @@ def test_the_adaptation_curve_has_every_participant_and_their_mean(finished, exp
 def test_predict_names_keys_as_evaluate_does_on_the_same_taps(finished, person, tmp_path):
     """Recordings alone, by the model that held their participant out: the very same keys."""
     results = finished / "results"
-    run_name = f"aligned-48000/{person}/seed-0"
+    run_name = f"network/{person}/seed-0"
     wavs = sorted((results / "simulated" / "study").glob(f"{person}_*/01.acoustic/*.wav"))
-    arguments = ["predict", "--model", results / "models" / run_name, "--recordings", *wavs]
+    arguments = ["predict", "--models", results / "models" / run_name, "--recordings", *wavs]
     assert main([*map(str, arguments), "--output", str(tmp_path / "out")]) == 0
-    found = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
+    found = pd.read_parquet(tmp_path / "out" / "tapped_keys.parquet")
     scored = pd.read_parquet(results / "evaluations" / run_name / "predictions.parquet")
     identity = ["session", "recording", "tap"]
     scored = scored.merge(taps_of(finished, person)[[*identity, "time_s"]], on=identity)
@@ -208,7 +220,9 @@ def test_a_folder_of_new_recordings_is_read_by_all_folds(finished, tmp_path):
         assert run.status == 0, run.text[-3000:]
         assert set(run.jobs) == {"predict"}
         output = finished / target
-        rows = [(Path(row["path"]).name, row["status"]) for row in table(output / "recordings.tsv")]
+        rows = [
+            (Path(row["path"]).name, row["status"]) for row in table(output / "read_recordings.tsv")
+        ]
         assert sorted(rows) == sorted(
             [
                 *((wav.name, "ok") for wav in wavs),
@@ -219,7 +233,7 @@ def test_a_folder_of_new_recordings_is_read_by_all_folds(finished, tmp_path):
         )
         about = (output / "provenance.json").read_text()
         assert all(f"level-forest/{person}/seed-0" in about for person in PEOPLE)
-        assert len(pd.read_parquet(output / "predictions.parquet")) > 100
+        assert len(pd.read_parquet(output / "tapped_keys.parquet")) > 100
     finally:
         for kind in ("logs", "benchmarks"):
             shutil.rmtree(finished / "results" / kind / "predict", ignore_errors=True)
@@ -259,12 +273,16 @@ def test_every_folder_of_a_stage_says_which_files_are_its_own(finished):
         if about["stage"] != "adaptation-curve":
             own = {name for name in there if (path.parent / name).is_file()}
             own -= {"provenance.json", ".snakemake_timestamp"}
+            # summary/ holds folders of other stages, which say so themselves.
+            others = {Path(name).parent.as_posix() for name in own if "/provenance.json" in name}
+            own -= {name for name in own if Path(name).parent.as_posix() in others}
             # The draw stage puts its pictures there, which have no hash of their own.
             beside = DRAWN if about["stage"] == "evaluate" else set()
             assert own == set(about["files"]) | beside, path
     assert stages >= {
         *("simulate", "segment", "preview", "encode", "fold", "train", "baseline", "evaluate"),
         *("summarize", "overview", "record"),
+        *("choose", "compare", "learning-curves", "cards", "answer"),
     }
 
 

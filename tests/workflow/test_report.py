@@ -1,6 +1,7 @@
 """The report in a real browser, as a reader meets it: offline, whole, and by participant."""
 
 import io
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,16 +45,16 @@ def open_list(page: Page, *path: str) -> None:
     page.reload()
     for name in path:
         page.get_by_text(name, exact=True).first.click()
-    page.locator("tbody tr").first.wait_for()
+    page.locator("nav tbody tr").first.wait_for()
 
 
 def rows(page: Page) -> list[list[str]]:
-    return [row.locator("td").all_inner_texts() for row in page.locator("tbody tr").all()]
+    return [row.locator("td").all_inner_texts() for row in page.locator("nav tbody tr").all()]
 
 
 def look_at(page: Page, row: int) -> str:
     """Show one entry; an AssertionError unless a picture or a table with rows appears."""
-    page.locator("tbody tr").nth(row).locator("a[iconname=eye]").click()
+    page.locator("nav tbody tr").nth(row).locator("a[iconname=eye]").click()
     page.locator(f"{PICTURE}, iframe").first.wait_for()
     if page.locator(PICTURE).count():
         width, right = page.locator(PICTURE).first.evaluate(
@@ -86,6 +87,29 @@ def everything(page: Page, *path: str) -> dict[str, str]:
     return {row[-2]: look_at(page, number) for number, row in enumerate(rows(page))}
 
 
+def test_the_first_page_has_the_answer_before_any_click(page, finished):
+    page.reload()
+    answer = page.locator("article.answer")
+    answer.wait_for()
+    assert "never heard?" in answer.locator("h2").inner_text()
+    with (finished / "results" / "summary" / "network" / "summary.json").open() as handle:
+        mean = json.load(handle)["mean"]["macro_f1"]
+    assert answer.locator(".score b").inner_text() == f"{mean:.3f}"
+    assert answer.locator("tbody tr").count() == 2
+    assert "simulated" in answer.locator(".warnings").inner_text()
+    top = answer.bounding_box()
+    assert 0 <= top["y"] < 50
+    assert top["x"] + top["width"] <= LAPTOP["width"]
+    for at in range(2):
+        assert (
+            answer.locator("img").nth(at).evaluate("e => e.decode().then(() => e.naturalWidth)")
+            > 500
+        )
+    assert page.locator("div#rulegraph").count() == 0
+    page.locator(".prose a", has_text="Experiments").click()
+    page.locator("nav").get_by_text("network", exact=True).wait_for()
+
+
 @pytest.mark.parametrize("person", PEOPLE)
 def test_each_participants_pictures_are_there_and_only_theirs(page, person):
     assert everything(page, "Participants", person) == {
@@ -93,15 +117,17 @@ def test_each_participants_pictures_are_there_and_only_theirs(page, person):
         "keys": "table",
     }
     assert {row[1] for row in rows(page)} == {person}
-    assert {row[0] for row in rows(page)} == {"aligned-48000", "level-forest"}
+    assert {row[0] for row in rows(page)} == {"network", "level-forest"}
 
 
 def test_experiments_alone_and_side_by_side_are_there(page):
     together = everything(page, "Experiments", "all")
     assert together["participants side by side"] == "picture"
-    assert together["scores"] == together["differences between experiments"] == "table"
+    assert together["differences and what is practically nil"] == "picture"
+    assert together["scores"] == together["comparisons named beforehand"] == "table"
+    assert together["all differences, to explore"] == "table"
     of_each = {"confusion matrix": "picture", "keyboard map": "picture", "keys": "table"}
-    trained = everything(page, "Experiments", "aligned-48000")
+    trained = everything(page, "Experiments", "network")
     assert trained.items() >= {**of_each, "learning curves": "picture"}.items()
     assert everything(page, "Experiments", "level-forest").items() >= of_each.items()
 

@@ -47,8 +47,8 @@ def test_comments_docstrings_and_layout_rerun_nothing(finished):
     with (
         edited(
             package / "datasets" / "representations.py",
-            "CHANNELS = 8",
-            "# eight of them\n\nCHANNELS = 8",
+            "HIGHPASS_ORDER = 2",
+            "# of its corner\n\nHIGHPASS_ORDER = 2",
         ),
         edited(package / "training" / "train.py", '"""Stage `train`', '"""The stage `train`'),
         edited(package / "signal" / "detection.py", '"""', '"""Now: '),
@@ -72,7 +72,7 @@ def test_a_line_of_encodings_reruns_from_encode(finished):
             "compare",
             "learning_curves",
         ),
-        *("choose", "record", "all"),
+        *("choose", "record", "cards", "answer", "all"),
     }
     assert len(jobs["encode"]) == 6
 
@@ -90,9 +90,9 @@ def test_a_setting_reruns_what_depends_on_it(finished):
             "summarize",
             "compare",
         ),
-        *("learning_curves", "choose", "record", "all"),
+        *("learning_curves", "choose", "record", "cards", "answer", "all"),
     }
-    assert {job["experiment"] for job in jobs["evaluate"]} == {"aligned-48000"}
+    assert {job["experiment"] for job in jobs["evaluate"]} == {"network"}
 
 
 def test_a_lost_model_is_made_again_and_nothing_before_it(finished):
@@ -106,7 +106,7 @@ def test_a_lost_model_is_made_again_and_nothing_before_it(finished):
     assert jobs["baseline"] == [{"experiment": "level-forest", "fold": "Tony", "seed": "0"}]
     assert set(jobs) == {
         *("baseline", "evaluate", "draw", "adaptation_scores", "adaptation_curve", "summarize"),
-        *("compare", "record", "all"),
+        *("choose", "compare", "record", "cards", "answer", "all"),
     }
 
 

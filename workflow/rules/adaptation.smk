@@ -1,13 +1,13 @@
-"""A few labelled taps of the held-out participant's session → how much better a model gets."""
+"""The first labelled taps of a held-out participant's session → how much better a model gets."""
 
 
 rule adaptation_scores:
-    """Measure how much a few labelled taps of the held-out participant improve a model."""
+    """Measure how much the first labelled taps of a session improve a model on its later ones."""
     input:
         model=f"{RESULTS}/models/{RUN}",
         fold=rules.fold.output,
-        training=lambda w: PLAN.training_datasets(w.experiment, w.fold),
         datasets=lambda w: PLAN.tested_datasets(w.experiment, w.fold),
+        manifest=ancient(PLAN.manifest),
         keyboard=PLAN.keyboard,
     output:
         multiext(
@@ -33,7 +33,7 @@ rule adaptation_scores:
         code=code_hash("tap2key.evaluation.adaptation_scores"),
     shell:
         "python -m tap2key adaptation-scores --model {input.model:q} --fold {input.fold:q}"
-        " --training {input.training:q} --dataset {input.datasets:q} --keyboard {input.keyboard:q}"
+        " --test-datasets {input.datasets:q} --manifest {input.manifest:q} --keyboard {input.keyboard:q}"
         " --taps-per-key {params.taps_per_key} --output {params.folder:q} > {log:q} 2>&1"
 
 
@@ -74,4 +74,5 @@ rule adaptation_curve:
         code=code_hash("tap2key.reports.adaptation_curve"),
     shell:
         "python -m tap2key adaptation-curve --experiment {wildcards.experiment}"
-        " --adaptations {params.adaptations:q} --output {params.folder:q} > {log:q} 2>&1"
+        " --arguments-from <(printf '%s\\0' --adaptations {params.adaptations:q})"
+        " --output {params.folder:q} > {log:q} 2>&1"

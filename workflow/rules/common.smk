@@ -4,26 +4,43 @@ import inspect
 import json
 import re
 import shlex
-import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
-
 from tap2key.core import folders
-from tap2key.orchestration import leftover_jobs, options, plan, snakemake_internals
+from tap2key.study.clips import sounds_of
+from tap2key.segmentation.events import truth_options
+from tap2key.config.arguments import options_of
+from tap2key.config.comparisons import planned_comparisons
+from tap2key.config.experiments import stated
+from tap2key.config.search_space import models_trained
+from tap2key.config.stage_settings import FINDING, HEARD, NAMING, PROCESSES, STAGING
+from tap2key.orchestration import launch_resources, planning, snakemake_internals
 from tap2key.core.errors import Tap2keyError
-from tap2key.core.provenance import code_hash
+from tap2key.core.code_hash import code_hash
+from tap2key.decoding.planned_texts import plan_texts
+from tap2key.orchestration.planned_folds import holds_people_out
 
-snakemake_internals.pause_garbage_collection()
+snakemake_internals.pause_garbage_collection(workflow)
 
 try:
-    PLAN = plan.make_plan(config, workflow.is_main_process)
+    PLAN = planning.make_plan(
+        snakemake_internals.configuration_in_module(workflow, config), workflow.is_main_process
+    )
     EXPERIMENTS = PLAN.experiments
     for name in EXPERIMENTS:
         PLAN.folds(name)
     NEW_RECORDINGS = PLAN.new_recordings
+    COMPARISONS = planned_comparisons(PLAN.config, list(EXPERIMENTS), PLAN.candidates)
+    TEXTS = plan_texts(
+        PLAN.config,
+        EXPERIMENTS,
+        holds_people_out,
+        PLAN.recordings,
+        PLAN.keyboard,
+        PLAN.simulated_study,
+    )
 except Tap2keyError as error:
     raise WorkflowError(str(error)) from None
 
@@ -32,6 +49,7 @@ SESSION = "{participant}/{session}"
 RUN = "{experiment}/{fold}/seed-{seed}"
 
 # Where in the report an output is found, and the wildcards that tell it from others there.
+OF_ANSWER = {"category": "Answer"}
 OF_STUDY = {"category": "Study"}
 OF_SEGMENTATION = {"category": "Segmentation", "subcategory": "all"}
 OF_SESSION = {
@@ -55,7 +73,7 @@ OF_RECORD = {"category": "Run"}
 # With conda active Snakemake deletes PYTHONPATH, so every command sets it itself.
 shell.executable("bash")
 EXPORTED = {
-    "PYTHONPATH": str(Path(workflow.basedir) / "workflow"),
+    "PYTHONPATH": str(PROJECT / "workflow"),
     folders.RESULTS_VARIABLE: str(Path(RESULTS).absolute()),
 }
 shell.prefix(
@@ -113,15 +131,26 @@ def minutes(first):
     return signed(lambda wildcards, attempt: first * 2 ** (attempt - 1))
 
 
+def minutes_of_training(first):
+    """The same for each model that a run trains, with those that its search tries."""
+    return signed(
+        lambda wildcards, attempt: (
+            first
+            * models_trained(EXPERIMENTS[wildcards.experiment], int(wildcards.seed))
+            * 2 ** (attempt - 1)
+        )
+    )
+
+
 @signed
 def files_of_session(wildcards):
     """A session's recordings and touch files."""
     recordings = PLAN.sessions[wildcards.participant, wildcards.session]
-    return PLAN.to_declare([*(r.path for r in recordings), *recordings[0].touch_files])
+    return PLAN.to_declare({f: None for r in recordings for f in (*sounds_of(r), *r.touch_files)})
 
 
 @signed
-def told_of_session(wildcards):
+def declared_for_session(wildcards):
     """What study.tsv can say of a session's recordings, beside who typed them."""
     recordings = PLAN.sessions[wildcards.participant, wildcards.session]
     return [f"{r.start.isoformat()} {r.latency_s}" for r in recordings]
@@ -133,10 +162,10 @@ def among(names):
 
 
 onstart:
-    snakemake_internals.warn_if_unknown()
-    snakemake_internals.resume_garbage_collection()
-    snakemake_internals.lift_default_rate(workflow)
-    try:
-        leftover_jobs.take_over(Path(RESULTS), snakemake_internals.name_in_queue(workflow))
-    except Tap2keyError as error:
-        raise WorkflowError(str(error)) from None
+    snakemake_internals.start(workflow, RESULTS)
+
+
+def taps_of_people(wildcards, side):
+    """The taps folders of all sessions of the people whom a fold trains or tests on."""
+    people = getattr(PLAN.folds(wildcards.experiment)[wildcards.fold], side)
+    return [taps for person in people for taps in PLAN.taps_of(person)]

@@ -23,7 +23,7 @@ rule encode:
         runtime=minutes(30),
     params:
         taps=lambda w: PLAN.taps_of(w.participant),
-        options=lambda w: options.encoding_options(PLAN.encodings[w.encoding]),
+        options=lambda w: options_of("encoding", PLAN.encodings[w.encoding]),
         code=code_hash("tap2key.datasets.encode"),
     shell:
         "python -m tap2key encode --taps {params.taps:q} --output {output:q} {params.options:q}"
@@ -33,7 +33,8 @@ rule encode:
 rule fold:
     """Choose a fold's training and validation taps; its held-out participant is no input."""
     input:
-        lambda w: PLAN.training_datasets(w.experiment, w.fold),
+        datasets=lambda w: PLAN.training_datasets(w.experiment, w.fold),
+        manifest=ancient(PLAN.manifest),
     output:
         directory(f"{RESULTS}/folds/{RUN}"),
     log:
@@ -48,7 +49,8 @@ rule fold:
         runtime=minutes(15),
     params:
         options=lambda w: PLAN.fold_options(w.experiment, w.fold),
+        held=lambda w: PLAN.folds(w.experiment)[w.fold].held,
         code=code_hash("tap2key.datasets.fold"),
     shell:
-        "python -m tap2key fold {params.options:q} --datasets {input:q} --seed {wildcards.seed}"
-        " --output {output:q} > {log:q} 2>&1"
+        "python -m tap2key fold {params.options:q} --datasets {input.datasets:q}"
+        " --manifest {input.manifest:q} --seed {wildcards.seed} --output {output:q} > {log:q} 2>&1"

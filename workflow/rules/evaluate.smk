@@ -27,7 +27,7 @@ rule evaluate:
         folder=subpath(output.metrics, parent=True),
         code=code_hash("tap2key.evaluation.evaluate"),
     shell:
-        "python -m tap2key evaluate --model {input.model:q} --dataset {input.datasets:q}"
+        "python -m tap2key evaluate --model {input.model:q} --datasets {input.datasets:q}"
         " --fold {input.fold:q} --keyboard {input.keyboard:q} --output {params.folder:q}"
         " > {log:q} 2>&1"
 
@@ -78,6 +78,10 @@ rule summarize:
             for name in ("metrics.json", "predictions.parquet")
         ],
         folds=lambda w: PLAN.each_run("folds", w.experiment),
+        # Of all sessions in two files, for each experiment's edges to the sessions would be many.
+        overview=multiext(
+            f"{RESULTS}/overview/", "segmented_recordings.tsv", "tap_conditions.parquet"
+        ),
         keyboard=PLAN.keyboard,
     output:
         participants=shown(
@@ -90,6 +94,9 @@ rule summarize:
         tables=multiext(
             f"{RESULTS}/summary/{{experiment}}/",
             "participants.tsv",
+            "folds.tsv",
+            "folds.html",
+            "conditions.tsv",
             "class_counts.tsv",
             "confusion.tsv",
             "keys.tsv",
@@ -98,6 +105,18 @@ rule summarize:
             f"{RESULTS}/summary/{{experiment}}/class_counts.html",
             "class_counts",
             "taps of each key by fold",
+            **OF_EXPERIMENT,
+        ),
+        conditions=shown(
+            f"{RESULTS}/summary/{{experiment}}/conditions.png",
+            "conditions",
+            "accuracy by condition",
+            **OF_EXPERIMENT,
+        ),
+        by_condition=shown(
+            f"{RESULTS}/summary/{{experiment}}/conditions.html",
+            "conditions",
+            "accuracy by condition, table",
             **OF_EXPERIMENT,
         ),
         confusion=shown(
@@ -113,7 +132,9 @@ rule summarize:
             **OF_EXPERIMENT,
         ),
         by_key=shown(f"{RESULTS}/summary/{{experiment}}/keys.html", "keys", "keys", **OF_EXPERIMENT),
-        print=multiext(f"{RESULTS}/summary/{{experiment}}/", "confusion.pdf", "keyboard.pdf"),
+        print=multiext(
+            f"{RESULTS}/summary/{{experiment}}/", "conditions.pdf", "confusion.pdf", "keyboard.pdf"
+        ),
         provenance=f"{RESULTS}/summary/{{experiment}}/provenance.json",
     log:
         log_of("summarize", "{experiment}"),
@@ -127,21 +148,26 @@ rule summarize:
         runtime=minutes(15),
     params:
         folder=subpath(output.participants, parent=True),
+        overview=lambda w, input: Path(input.overview[0]).parent,
         evaluations=lambda w: PLAN.each_run("evaluations", w.experiment),
         code=code_hash("tap2key.reports.summarize"),
+    # printf is the shell's own: no command line is so long as thousands of folds make it.
     shell:
         "python -m tap2key summarize --experiment {wildcards.experiment}"
-        " --evaluations {params.evaluations:q} --folds {input.folds:q}"
-        " --keyboard {input.keyboard:q} --output {params.folder:q} > {log:q} 2>&1"
+        " --arguments-from <(printf '%s\\0' --evaluations {params.evaluations:q}"
+        " --folds {input.folds:q})"
+        " --overview {params.overview:q} --keyboard {input.keyboard:q}"
+        " --output {params.folder:q} > {log:q} 2>&1"
 
 
 rule choose:
-    """Name the best Wav2Vec2 experiment by validation scores, before held-out ones are known."""
+    """Name the best experiment by validation scores, before held-out ones are known."""
     input:
         # Models, not evaluations: no held-out score can have a say.
         every_run("models", PLAN.candidates),
     output:
         table=f"{RESULTS}/model_selection/validation.tsv",
+        provenance=f"{RESULTS}/model_selection/provenance.json",
         page=shown(
             f"{RESULTS}/model_selection/validation.html",
             "choice",
@@ -161,24 +187,39 @@ rule choose:
     params:
         code=code_hash("tap2key.evaluation.choose"),
     shell:
-        "python -m tap2key choose --models {input:q} --output {output.table:q} > {log:q} 2>&1"
+        "python -m tap2key choose --arguments-from <(printf '%s\\0' --models {input:q})"
+        " --output {output.table:q} > {log:q} 2>&1"
 
 
 rule compare:
-    """Set the experiments side by side, and test their differences."""
+    """Set the experiments side by side, and test the differences that were named beforehand."""
     input:
-        [
+        summaries=[
             f"{RESULTS}/summary/{name}/{file}"
             for name in EXPERIMENTS
             for file in ("participants.tsv", "summary.json")
         ],
+        choice=[rules.choose.output.table] if PLAN.candidates else [],
     output:
         table=f"{RESULTS}/summary/experiments.tsv",
+        comparisons=f"{RESULTS}/summary/comparisons.tsv",
+        tested=shown(
+            f"{RESULTS}/summary/comparisons.html",
+            "comparisons",
+            "comparisons named beforehand",
+            **OF_EXPERIMENTS,
+        ),
+        intervals=shown(
+            f"{RESULTS}/summary/comparisons.png",
+            "intervals",
+            "differences and what is practically nil",
+            **OF_EXPERIMENTS,
+        ),
         differences=f"{RESULTS}/summary/differences.tsv",
         worth=shown(
             f"{RESULTS}/summary/differences.html",
             "differences",
-            "differences between experiments",
+            "all differences, to explore",
             **OF_EXPERIMENTS,
         ),
         page=shown(f"{RESULTS}/summary/experiments.html", "experiments", "scores", **OF_EXPERIMENTS),
@@ -188,7 +229,8 @@ rule compare:
             "participants side by side",
             **OF_EXPERIMENTS,
         ),
-        print=f"{RESULTS}/summary/experiments.pdf",
+        print=multiext(f"{RESULTS}/summary/", "experiments.pdf", "comparisons.pdf"),
+        provenance=f"{RESULTS}/summary/provenance.json",
     log:
         log_of("compare"),
     benchmark:
@@ -202,7 +244,44 @@ rule compare:
     params:
         summaries=[f"{RESULTS}/summary/{name}" for name in EXPERIMENTS],
         benchmarks=PLAN.training_benchmarks,
+        comparisons=json.dumps(COMPARISONS),
+        options=options_of("comparisons", PLAN.config["comparisons"], ["equivalence"]),
         code=code_hash("tap2key.reports.compare"),
     shell:
         "python -m tap2key compare --summaries {params.summaries:q}"
-        " --benchmarks {params.benchmarks:q} --output {output.table:q} > {log:q} 2>&1"
+        " --arguments-from <(printf '%s\\0' --benchmarks {params.benchmarks:q})"
+        " --comparisons {params.comparisons:q} --choice {input.choice:q} {params.options:q}"
+        " --output {output.table:q} > {log:q} 2>&1"
+
+
+rule cards:
+    """Write a model card into the folder of each of an experiment's models, held-out scores in it."""
+    input:
+        models=lambda w: PLAN.each_run("models", w.experiment),
+        evaluations=lambda w: [
+            f"{folder}/metrics.json" for folder in PLAN.each_run("evaluations", w.experiment)
+        ],
+        summary=rules.summarize.output.about,
+    output:
+        multiext(f"{RESULTS}/cards/{{experiment}}/", "cards.tsv", "provenance.json"),
+    log:
+        log_of("cards", "{experiment}"),
+    benchmark:
+        benchmark_of("cards", "{experiment}")
+    conda:
+        "../../envs/learning.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        runtime=minutes(10),
+    params:
+        folder=subpath(output[0], parent=True),
+        evaluations=lambda w: PLAN.each_run("evaluations", w.experiment),
+        summary=subpath(input.summary, parent=True),
+        simulated=["--simulated"] if PLAN.simulated else [],
+        code=code_hash("tap2key.sharing.cards"),
+    shell:
+        "python -m tap2key cards"
+        " --arguments-from <(printf '%s\\0' --models {input.models:q}"
+        " --evaluations {params.evaluations:q})"
+        " --summary {params.summary:q} {params.simulated} --output {params.folder:q} > {log:q} 2>&1"

@@ -6,6 +6,7 @@ rule predict:
     input:
         recordings=PLAN.to_declare(NEW_RECORDINGS),
         models=lambda w: PLAN.each_run("models", w.experiment),
+        decoders=lambda w: PLAN.each_run("decoders", w.experiment) if TEXTS.for_new else [],
         keyboard=PLAN.keyboard,
     output:
         directory(f"{RESULTS}/predictions/{{experiment}}"),
@@ -24,9 +25,17 @@ rule predict:
     params:
         recordings=PLAN.config["predict"]["recordings"] or [],
         others=PLAN.other_recordings,
-        confidence_threshold=PLAN.config["predict"]["confidence_threshold"],
+        decoders=lambda w, input: [f"{folder}/{TEXTS.for_new}" for folder in input.decoders],
+        options=[
+            *options_of("predict", PLAN.config["predict"], NAMING),
+            *options_of("segment", PLAN.config["segment"], FINDING),
+            *options_of("truth", PLAN.config["truth"], HEARD),
+            *PLAN.new_array_options,
+        ],
         code=code_hash("tap2key.reading.predict"),
     shell:
-        "python -m tap2key predict --model {input.models:q} --recordings {params.recordings:q}"
-        " --keyboard {input.keyboard:q} --confidence-threshold {params.confidence_threshold} --output {output:q}"
+        "python -m tap2key predict --arguments-from <(printf '%s\\0' --models {input.models:q})"
+        " --recordings {params.recordings:q}"
+        " --decoders {params.decoders:q}"
+        " --keyboard {input.keyboard:q} {params.options:q} --output {output:q}"
         " > {log:q} 2>&1"

@@ -6,6 +6,7 @@ rule preview:
     input:
         manifest=ancient(PLAN.manifest),
         session=files_of_session,
+        keyboard=PLAN.keyboard,
         taps=rules.segment.output.taps,
         audit=rules.segment.output.recordings,
     output:
@@ -28,9 +29,13 @@ rule preview:
         runtime=minutes(20),
     params:
         taps=subpath(input.taps, parent=True),
-        options=options.segment_options(PLAN.config["segment"]),
+        options=lambda w: [
+            *options_of("segment", PLAN.config["segment"]),
+            *PLAN.array_options(w.participant, w.session),
+            *truth_options(PLAN.config),
+        ],
         code=code_hash("tap2key.segmentation.preview"),
     shell:
-        "python -m tap2key preview --manifest {input.manifest:q}"
+        "python -m tap2key preview --manifest {input.manifest:q} --keyboard {input.keyboard:q}"
         " --participant {wildcards.participant:q} --session {wildcards.session:q}"
         " --taps {params.taps:q} --output {output:q} {params.options:q} > {log:q} 2>&1"

@@ -7,9 +7,9 @@ rule overview:
     """List the study's sessions, recordings and channels, and what was left out and why."""
     input:
         recordings=[
-            f"{RESULTS}/taps/{participant}/{session}/{name}.tsv"
+            f"{RESULTS}/taps/{participant}/{session}/{name}"
             for participant, session in PLAN.sessions
-            for name in ("recordings", "channels")
+            for name in ("recordings.tsv", "channels.tsv", "taps.parquet")
         ],
         manifest=ancient(PLAN.manifest),
         passed_over=PLAN.passed_over,
@@ -17,15 +17,23 @@ rule overview:
         tables=multiext(
             f"{RESULTS}/overview/",
             "sessions.tsv",
-            "recordings.tsv",
+            "detection.tsv",
+            "segmented_recordings.tsv",
             "left_out.tsv",
-            "channels.tsv",
+            "compared_channels.tsv",
+            "tap_conditions.parquet",
             "provenance.json",
         ),
         study=shown(
             f"{RESULTS}/overview/sessions.html",
             "study",
             "participants, sessions and recordings",
+            **OF_STUDY,
+        ),
+        detection=shown(
+            f"{RESULTS}/overview/detection.html",
+            "detection",
+            "taps found, missed and invented",
             **OF_STUDY,
         ),
         left_out=shown(
@@ -35,16 +43,19 @@ rule overview:
             **OF_STUDY,
         ),
         recordings=shown(
-            f"{RESULTS}/overview/recordings.html",
+            f"{RESULTS}/overview/segmented_recordings.html",
             "recordings",
             "every recording",
             **OF_SEGMENTATION,
         ),
         channels=shown(
-            f"{RESULTS}/overview/channels.html", "channels", "every channel", **OF_SEGMENTATION
+            f"{RESULTS}/overview/compared_channels.html",
+            "channels",
+            "every channel",
+            **OF_SEGMENTATION,
         ),
         picture=shown(
-            f"{RESULTS}/overview/channels.png",
+            f"{RESULTS}/overview/compared_channels.png",
             "channels_picture",
             "channels side by side",
             **OF_SEGMENTATION,
@@ -70,6 +81,48 @@ rule overview:
         " --output {params.folder:q} > {log:q} 2>&1"
 
 
+rule answer:
+    """Write the page that the report opens with: the score for unheard people, and what to mind."""
+    input:
+        experiments=rules.compare.output.table,
+        comparisons=rules.compare.output.comparisons,
+        summaries=[f"{RESULTS}/summary/{name}/confusion.png" for name in EXPERIMENTS],
+        overview=rules.overview.output.tables,
+        study=rules.overview.output.study,
+        choice=[rules.choose.output.table] if PLAN.candidates else [],
+    output:
+        page=shown(
+            f"{RESULTS}/answer/answer.html",
+            "answer",
+            "how well for a person never heard",
+            **OF_ANSWER,
+        ),
+        metadata=f"{RESULTS}/answer/metadata.yaml",
+        provenance=f"{RESULTS}/answer/provenance.json",
+    log:
+        log_of("answer"),
+    benchmark:
+        benchmark_of("answer")
+    conda:
+        "../../envs/learning.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        runtime=minutes(10),
+    params:
+        folder=subpath(output.page, parent=True),
+        overview=subpath(input.study, parent=True),
+        summaries=[f"{RESULTS}/summary/{name}" for name in EXPERIMENTS],
+        choice=["--choice", rules.choose.output.table] if PLAN.candidates else [],
+        simulated=["--simulated"] if PLAN.simulated else [],
+        code=code_hash("tap2key.sharing.answer"),
+    shell:
+        "python -m tap2key answer --experiments {input.experiments:q}"
+        " --comparisons {input.comparisons:q} --overview {params.overview:q}"
+        " --summaries {params.summaries:q} {params.choice:q} {params.simulated}"
+        " --output {params.folder:q} > {log:q} 2>&1"
+
+
 rule learning_curves:
     """Draw the learning curves of an experiment's networks."""
     input:
@@ -82,12 +135,13 @@ rule learning_curves:
             **OF_EXPERIMENT,
         ),
         print=f"{RESULTS}/learning_curves/{{experiment}}/curves.pdf",
+        provenance=f"{RESULTS}/learning_curves/{{experiment}}/provenance.json",
     log:
         log_of("learning_curves", "{experiment}"),
     benchmark:
         benchmark_of("learning_curves", "{experiment}")
     wildcard_constraints:
-        experiment=among(PLAN.of_kind(forests=False)),
+        experiment=among(PLAN.of_kind(baselines=False)),
     conda:
         "../../envs/learning.yaml"
     threads: 1
@@ -97,7 +151,8 @@ rule learning_curves:
     params:
         code=code_hash("tap2key.reports.learning_curves"),
     shell:
-        "python -m tap2key learning-curves --experiment {wildcards.experiment} --models {input:q}"
+        "python -m tap2key learning-curves --experiment {wildcards.experiment}"
+        " --arguments-from <(printf '%s\\0' --models {input:q})"
         " --output {output.picture:q} > {log:q} 2>&1"
 
 
@@ -109,8 +164,9 @@ rule record:
         [rules.choose.output.page] if PLAN.candidates else [],
         [f"{run}/confusion.png" for run in every_run("evaluations", EXPERIMENTS)],
         [f"{RESULTS}/previews/{participant}/{session}" for participant, session in PLAN.sessions],
-        [f"{RESULTS}/learning_curves/{name}/curves.png" for name in PLAN.of_kind(forests=False)],
+        [f"{RESULTS}/learning_curves/{name}/curves.png" for name in PLAN.of_kind(baselines=False)],
         [f"{RESULTS}/adaptation/{name}/curve.png" for name in PLAN.adapted],
+        [f"{RESULTS}/summary/{name}/text/text_entry.png" for name in TEXTS.experiments],
     output:
         exact=f"{RESULTS}/run/config.yaml",
         tables=multiext(
@@ -146,7 +202,7 @@ rule record:
     params:
         folder=subpath(output.config, parent=True),
         benchmarks=f"{RESULTS}/benchmarks",
-        config=json.dumps(PLAN.config),
+        config=json.dumps(stated(PLAN.config)),
         snakemake=snakemake_itself.__version__,
         code=code_hash("tap2key.reports.record"),
     # One argument of a program may have 128 KiB, which a hundred experiments exceed.
@@ -162,5 +218,6 @@ onsuccess:
         shell(
             "python -m snakemake --snakefile {workflow.main_snakefile:q} --nolock --quiet rules progress"
             " --configfile {rules.record.output.exact:q} --report {RESULTS:q}/report.html"
+            " --report-metadata {rules.answer.output.metadata:q}"
             " || echo 'The report could not be made; see above.'"
         )

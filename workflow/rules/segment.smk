@@ -25,8 +25,12 @@ rule segment:
         runtime=minutes(30),
     params:
         folder=subpath(output.taps, parent=True),
-        options=options.segment_options(PLAN.config["segment"]),
-        told=told_of_session,
+        options=lambda w: [
+            *options_of("segment", PLAN.config["segment"]),
+            *PLAN.array_options(w.participant, w.session),
+            *truth_options(PLAN.config),
+        ],
+        declared=declared_for_session,
         code=code_hash("tap2key.segmentation.segment"),
     shell:
         "python -m tap2key segment --manifest {input.manifest:q} --keyboard {input.keyboard:q}"

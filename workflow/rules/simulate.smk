@@ -6,9 +6,12 @@ rule simulate:
     """Simulate a session: recordings and touches, and apart from them the truth about both."""
     input:
         difficulty=lambda w: PLAN.difficulty,
+        text=TEXTS.typed,
     output:
         made=touch(f"{RESULTS}/simulated/made/{{folder}}"),
-        truth=multiext(f"{RESULTS}/simulated/truth/{{folder}}/", "taps.parquet", "recordings.tsv"),
+        truth=multiext(
+            f"{RESULTS}/simulated/truth/{{folder}}/", "true_taps.parquet", "true_recordings.tsv"
+        ),
     log:
         log_of("simulate", "{folder}"),
     benchmark:
@@ -19,10 +22,10 @@ rule simulate:
         "../../envs/signal.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(2000),
+        mem_mb=megabytes(PLAN.simulation_mb),
         runtime=minutes(20),
     params:
         options=lambda w: PLAN.simulate_options(w.folder),
         code=code_hash("tap2key.simulation.simulate"),
     shell:
-        "python -m tap2key simulate {params.options:q} --workers {threads} > {log:q} 2>&1"
+        "python -m tap2key simulate {params.options:q} --threads {threads} > {log:q} 2>&1"

@@ -34,6 +34,7 @@ rule train:
         keyboard=PLAN.keyboard,
         pretrained=lambda w: PLAN.pretrained(w.experiment),
         checkpoint=lambda w: PLAN.checkpoint_files(w.experiment),
+        searched=lambda w: PLAN.searched(w.experiment, w.fold, int(w.seed)),
     output:
         directory(f"{RESULTS}/models/{RUN}"),
     log:
@@ -41,35 +42,38 @@ rule train:
     benchmark:
         benchmark_of("train", RUN)
     wildcard_constraints:
-        experiment=among(PLAN.of_kind(forests=False)),
+        experiment=among(PLAN.of_kind(baselines=False)),
     conda:
-        f"../../envs/{options.training_environment(PLAN.config['launch'])}"
+        f"../../envs/{launch_resources.training_environment(PLAN.config['launch'])}"
     threads: 8
     resources:
-        **options.launch_resources(PLAN.config["launch"]),
+        **launch_resources.launch_resources(PLAN.config["launch"]),
         mem_mb=megabytes(16000),
-        runtime=minutes(240),
+        runtime=minutes_of_training(240),
     params:
-        stage_to=PLAN.config["launch"]["stage_to"] or [],
-        launch=options.launch_options(PLAN.config["launch"]),
-        settings=lambda w: json.dumps(PLAN.model_settings(w.experiment)),
+        launch=options_of("launch", PLAN.config["launch"], PROCESSES),
+        staging=options_of("launch", PLAN.config["launch"], STAGING),
+        settings=lambda w: PLAN.model_options(w.experiment),
         checkpoints=f"{RESULTS}/checkpoints",
         code=code_hash("tap2key.training.train"),
     # A shell between would die of the signal that asks the training processes for a checkpoint.
     shell:
         "export HF_HUB_OFFLINE=1; exec"
-        " python -m tap2key launch {params.launch} --threads {threads} -- --fold {input.fold:q}"
-        " --datasets {input.datasets:q} --settings {params.settings:q} --seed {wildcards.seed}"
+        " python -m tap2key launch {params.launch:q} --threads {threads} -- --fold {input.fold:q}"
+        " --datasets {input.datasets:q} {params.settings:q} --seed {wildcards.seed}"
         " --checkpoints {params.checkpoints:q} --output {output:q}"
         " --keyboard {input.keyboard:q} --pretrained {input.pretrained:q}"
-        " --stage-to {params.stage_to:q} > {log:q} 2>&1"
+        " --searched {input.searched:q}"
+        " {params.staging:q} > {log:q} 2>&1"
 
 
 rule baseline:
-    """Fit an experiment's forest on a fold, without the participant it holds out."""
+    """Fit an experiment's baseline on a fold, without the participant it holds out."""
     input:
         fold=rules.fold.output,
         datasets=lambda w: PLAN.training_datasets(w.experiment, w.fold),
+        keyboard=lambda w: PLAN.baseline_keyboard(w.experiment),
+        searched=lambda w: PLAN.searched(w.experiment, w.fold, int(w.seed)),
     output:
         directory(f"{RESULTS}/models/{RUN}"),
     log:
@@ -77,17 +81,19 @@ rule baseline:
     benchmark:
         benchmark_of("baseline", RUN)
     wildcard_constraints:
-        experiment=among(PLAN.of_kind(forests=True)),
+        experiment=among(PLAN.of_kind(baselines=True)),
     conda:
         "../../envs/learning.yaml"
     threads: 4
     resources:
         mem_mb=megabytes(8000),
-        runtime=minutes(60),
+        runtime=minutes_of_training(60),
     params:
-        settings=lambda w: json.dumps(PLAN.model_settings(w.experiment)),
+        settings=lambda w: PLAN.model_options(w.experiment),
+        checkpoints=f"{RESULTS}/checkpoints",
         code=code_hash("tap2key.training.baseline"),
     shell:
         "python -m tap2key baseline --fold {input.fold:q} --datasets {input.datasets:q}"
-        " --settings {params.settings:q} --seed {wildcards.seed} --threads {threads}"
-        " --output {output:q} > {log:q} 2>&1"
+        " {params.settings:q} --seed {wildcards.seed} --threads {threads}"
+        " --checkpoints {params.checkpoints:q} --keyboard {input.keyboard:q}"
+        " --searched {input.searched:q} --output {output:q} > {log:q} 2>&1"

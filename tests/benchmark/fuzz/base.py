@@ -103,8 +103,8 @@ def read_base(folder: Path) -> Base:
     truths = {}
     for session in sorted(study.iterdir()):
         known = folder / "truth" / session.name
-        table = pyarrow.parquet.read_table(known / "taps.parquet").to_pandas()
-        for facts in read_tsv(known / "recordings.tsv"):
+        table = pyarrow.parquet.read_table(known / "true_taps.parquet").to_pandas()
+        for facts in read_tsv(known / "true_recordings.tsv"):
             own = table[table["recording"] == facts["recording"]]
             truths[facts["recording"]] = Truth(
                 folder=session.name,

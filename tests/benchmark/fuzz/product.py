@@ -17,7 +17,7 @@ from benchmark.fuzz.mutant import Mutant
 from tap2key.config.configuration import read_config
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.shipped import KEYBOARD
-from tap2key.orchestration.plan import make_plan
+from tap2key.orchestration.planning import make_plan
 from tap2key.segmentation.session import Settings, segment_session
 from tap2key.segmentation.taps import TAPS_NAME
 from tap2key.study.keyboard import load_keyboard
@@ -108,7 +108,7 @@ def _run(mutant: Mutant, outcome: Outcome, known: dict) -> None:
         plan.folds(experiment)
     settings = Settings(latency_s=mutant.latency_s)
     for (participant, session), recordings in plan.sessions.items():
-        key = (settings, *(_told(mutant, recording) for recording in recordings))
+        key = (mutant.latency_s, *(_told(mutant, recording) for recording in recordings))
         if None in key or key not in known:
             known[key] = _segmented(
                 recordings, settings, mutant.results / "taps" / participant / session

@@ -5,7 +5,7 @@ import pytest
 import sounds
 from scipy.signal import butter, sosfilt
 
-from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.audio.audio_file import AudioFile
 from tap2key.core.errors import Tap2keyError
 from tap2key.signal.filters import high_pass
 
@@ -35,7 +35,7 @@ def test_every_kind_of_wav_has_full_scale_one(tmp_path, kind, step):
     path = sounds.write_wav(tmp_path / "a.wav", sound, **kind)
     audio = AudioFile(path)
     assert audio.frames == len(sound)
-    assert audio.sample_rate == SAMPLE_RATE
+    assert audio.sample_rate == sounds.RATE
     got = read_all(path)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, sound, atol=1.01 * step)
@@ -47,16 +47,16 @@ def test_another_sample_rate_is_resampled_and_keeps_its_times(tmp_path):
     sound = np.stack([0.5 * np.sin(2 * np.pi * (300 + 50 * c) * time) for c in range(8)], axis=1)
     path = sounds.write_wav(tmp_path / "a.wav", sound, rate=rate, subtype="FLOAT")
     audio = AudioFile(path)
-    assert (audio.frames, audio.sample_rate) == (SAMPLE_RATE, rate)
+    assert (audio.frames, audio.sample_rate) == (sounds.RATE, rate)
     got = read_all(path)
-    assert len(got) == SAMPLE_RATE
-    at = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    assert len(got) == sounds.RATE
+    at = np.arange(sounds.RATE) / sounds.RATE
     wanted = np.stack([0.5 * np.sin(2 * np.pi * (300 + 50 * c) * at) for c in range(8)], axis=1)
     inner = slice(2000, -2000)
     np.testing.assert_allclose(got[inner], wanted[inner], atol=1e-3)
 
 
-@pytest.mark.parametrize("rate", [SAMPLE_RATE, 48_000])
+@pytest.mark.parametrize("rate", [sounds.RATE, 48_000])
 def test_sections_are_cuts_of_the_whole(tmp_path, rate):
     path = sounds.write_wav(tmp_path / "a.wav", ramp(90_000), rate=rate)
     whole = read_all(path)
@@ -69,15 +69,17 @@ def test_sections_are_cuts_of_the_whole(tmp_path, rate):
 
 def test_high_pass_has_the_response_of_a_second_order_butterworth():
     sound = np.cumsum(ramp(4000).T, axis=1).astype(np.float32)
-    sos = butter(2, 500, "highpass", fs=SAMPLE_RATE, output="sos")
+    sos = butter(2, 500, "highpass", fs=sounds.RATE, output="sos")
     wanted = sosfilt(sos, sound - sound[:, :1], axis=1)
-    np.testing.assert_allclose(high_pass(sound, 500), wanted, atol=2e-3 * np.abs(wanted).max())
+    np.testing.assert_allclose(
+        high_pass(sound, 500, sounds.RATE), wanted, atol=2e-3 * np.abs(wanted).max()
+    )
 
 
 def test_high_pass_is_causal():
     sound = np.zeros((1, 4096), np.float32)
     sound[0, 2000:] = 1
-    filtered = high_pass(sound, 500)[0]
+    filtered = high_pass(sound, 500, sounds.RATE)[0]
     assert np.abs(filtered[:2000]).max() < 1e-5
     assert filtered[2000] > 0.9
 
@@ -129,6 +131,12 @@ def test_what_cannot_be_used_is_one_line_with_the_file(tmp_path, what, words):
         read_all(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_sample_that_is_none_at_the_arrays_rate_is_refused(tmp_path):
+    path = sounds.write_wav(tmp_path / "a.wav", np.full((1, 8), 0.5), 192_000)
+    with pytest.raises(Tap2keyError, match=r"a\.wav: no samples in it"):
+        AudioFile(path)
 
 
 def test_a_cut_rf64_is_noticed(tmp_path):

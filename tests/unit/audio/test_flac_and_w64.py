@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sounds
 
-from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.audio.audio_file import AudioFile
 from tap2key.core.errors import Tap2keyError
 from tap2key.signal.detection import find_taps
 
@@ -37,7 +37,7 @@ def counted(content: bytes, samples: int) -> bytes:
     )
 
 
-@pytest.mark.parametrize("rate", [SAMPLE_RATE, 48_000])
+@pytest.mark.parametrize("rate", [sounds.RATE, 48_000])
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
 @pytest.mark.parametrize("container", ["W64", "FLAC"])
 def test_they_read_bit_for_bit_as_the_wav_does(tmp_path, container, subtype, rate):
@@ -59,7 +59,7 @@ def test_a_flac_that_does_not_know_its_length_is_read_to_its_end(flac, tmp_path)
     path = tmp_path / "a.flac"
     path.write_bytes(counted(flac[0].read_bytes(), 0))
     audio = AudioFile(path)
-    assert (audio.frames, audio.warnings) == (3 * SAMPLE_RATE, ())
+    assert (audio.frames, audio.warnings) == (3 * sounds.RATE, ())
     np.testing.assert_array_equal(read_all(audio), flac[1])
     starts = (100_000, 287_000)
     for start, section in zip(starts, audio.sections(starts, 900), strict=True):
@@ -123,7 +123,7 @@ def test_tags_behind_a_flac_are_no_sound(flac, tmp_path):
     path = tmp_path / "a.flac"
     path.write_bytes(flac[0].read_bytes() + b"TAG" + bytes(125))
     audio = AudioFile(path)
-    assert (audio.frames, audio.warnings) == (3 * SAMPLE_RATE, ())
+    assert (audio.frames, audio.warnings) == (3 * sounds.RATE, ())
     np.testing.assert_array_equal(read_all(audio), flac[1])
 
 

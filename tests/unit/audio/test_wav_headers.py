@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sounds
 
-from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.audio.audio_file import AudioFile
 from tap2key.core.errors import Tap2keyError
 
 FRAMES = 20_000
@@ -28,7 +28,7 @@ def chunk(name, body=b"", size=None, order="<", pad=True):
 def form(order="<", bits=16, tag=1):
     return chunk(
         b"fmt ",
-        struct.pack(f"{order}HHIIHH", tag, 8, SAMPLE_RATE, SAMPLE_RATE * bits, bits, bits),
+        struct.pack(f"{order}HHIIHH", tag, 8, sounds.RATE, sounds.RATE * bits, bits, bits),
         order=order,
     )
 
@@ -49,7 +49,7 @@ def w64(data=DATA, size=None, behind=b"", behind_name=b"LIST"):
         length = len(body) if length is None else length
         return name + tail + struct.pack("<Q", length + 24) + body + bytes(-len(body) % 8)
 
-    fields = struct.pack("<HHIIHH", 1, 8, SAMPLE_RATE, SAMPLE_RATE * 16, 16, 16)
+    fields = struct.pack("<HHIIHH", 1, 8, sounds.RATE, sounds.RATE * 16, 16, 16)
     rest = part(b"fmt ", fields) + part(b"data", data, size)
     if behind:
         rest += part(behind_name, behind, tail=W64_LIST if behind_name == b"LIST" else W64_TAIL)

@@ -1,3 +1,4 @@
+import re
 import unicodedata
 
 import numpy as np
@@ -6,19 +7,23 @@ import torch
 import yaml
 from running import ROOT
 
+from tap2key.audio.array import DEFAULT, FASTEST_RATE, MOST_CHANNELS, SLOWEST_RATE, WHOLE, array_of
 from tap2key.config.configuration import (
     choose,
     complete_config,
     complete_experiment,
-    merge,
+    in_module,
     read_config,
     schema,
     selected,
 )
-from tap2key.config.renamed_keys import RENAMED
+from tap2key.config.experiments import merge, stated
+from tap2key.config.renamed_keys import RENAMED_EXPERIMENTS, RENAMED_KEYS, RENAMED_VALUES
+from tap2key.config.stage_settings import PAIRS
 from tap2key.core.errors import Tap2keyError
 from tap2key.datasets.crops import cut_of
-from tap2key.datasets.representations import REPRESENTATIONS, Encoding, encode_windows
+from tap2key.datasets.encoding import Encoding
+from tap2key.datasets.representations import REPRESENTATIONS, encode_windows
 from tap2key.models.wav2vec2 import build_classifier
 from tap2key.training.augmentation import Augmentation
 
@@ -35,7 +40,10 @@ def shipped(name="config.yaml"):
         ({}, "config: 'experiments' is a required property"),
         ({"experiments": {}}, "config: experiments: "),
         ({"experiments": {"a": {}}, "studdy": "x"}, "unknown key 'studdy'; did you mean 'study'?"),
-        ({"experiments": {"a": {}}, "xyzzy": 1}, "unknown key 'xyzzy'; known are study, layout"),
+        (
+            {"experiments": {"a": {}}, "xyzzy": 1},
+            "unknown key 'xyzzy'; available: study, session_pattern",
+        ),
         (
             {"experiments": {"a": {"training": {"learning_rat": 1}}}},
             "config: experiments.a.training: unknown key 'learning_rat'; did you mean "
@@ -54,12 +62,12 @@ def shipped(name="config.yaml"):
             "config: experiments.a.model.crop_ms.1: is not a finite number",
         ),
         (
-            {"experiments": {"a": {"encoding": {"sample_rate": 192000}}}},
-            "config: experiments.a.encoding.sample_rate: 192000 is greater than",
+            {"experiments": {"a": {"encoding": {"sample_rate": 768001}}}},
+            "config: experiments.a.encoding.sample_rate: 768001 is greater than",
         ),
         (
-            {"experiments": {"a": {"encoding": {"representation": "mean"}}}},
-            "config: experiments.a.encoding.representation: 'mean' is not one of",
+            {"experiments": {"a": {"encoding": {"representation": "a-b"}}}},
+            "config: experiments.a.encoding.representation: 'a-b' does not match",
         ),
         ({"experiments": {"a b/c": {}}}, "config: experiments: 'a b/c' does not match"),
         ({"experiments": {"a": {"seeds": [1, 1]}}}, "config: experiments.a.seeds: "),
@@ -70,6 +78,8 @@ def shipped(name="config.yaml"):
             "config: results: 2023 is not of type 'string'; write it in quotes",
         ),
         ({"experiments": {1: {}}}, "config: experiments: write the name 1 in quotes"),
+        ({"experiments": {"a": {}}, "characters": {1: "1"}}, "characters: write the name 1 in"),
+        ({"experiments": {"a": {}}, "characters": {"!": 1}}, "config: characters.!: 1 is not of"),
         ({"experiments": {"a": {}}, "segment": {"latency_s": -140}}, "config: segment.latency_s"),
         (
             {"experiments": {"a": {"training": {"weight_decay": float("inf")}}}},
@@ -130,7 +140,11 @@ def test_an_experiment_inherits_mapping_by_mapping_through_a_chain():
         {
             "experiments": {
                 "c": {"inherit": "b", "training": {"epochs": 5}, "seeds": [7]},
-                "a": {"training": {"epochs": 1, "patience": 2}, "trees": 9, "seeds": [1, 2]},
+                "a": {
+                    "training": {"epochs": 1, "patience": 2},
+                    "oversample": False,
+                    "seeds": [1, 2],
+                },
                 "b": {"inherit": "a", "training": {"warmup_ratio": 0.5, "epochs": 4}},
             }
         }
@@ -139,7 +153,7 @@ def test_an_experiment_inherits_mapping_by_mapping_through_a_chain():
     training = {key: config["c"]["training"][key] for key in ("epochs", "patience", "warmup_ratio")}
     assert training == {"epochs": 5, "patience": 2, "warmup_ratio": 0.5}
     assert config["c"]["seeds"] == [7]
-    assert config["c"]["trees"] == 9
+    assert config["c"]["oversample"] is False
     assert config["b"]["training"]["epochs"] == 4
     assert config["a"]["training"]["warmup_ratio"] == 0.1
 
@@ -270,6 +284,27 @@ def test_every_root_is_filled_in_and_a_name_with_a_dollar_sign_stays(tmp_path, m
     assert settings["model"]["checkpoint"] == "/scratch/m"
 
 
+def test_in_a_module_a_file_does_not_take_the_place_of_what_is_shipped_under_its_name(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("iso", "hard", "phrases", "mine.csv"):
+        (tmp_path / name).touch()
+    given = {
+        "study": ["hard", "elsewhere"],
+        "keyboard": "iso",
+        "simulate": {"difficulty": "hard", "text": "phrases"},
+        "decode": {"corpus": "phrases", "checkpoint": "mine.csv"},
+    }
+    config = in_module(given, "tapping")
+    assert config["study"] == [str(tmp_path / "hard"), "elsewhere"]
+    assert config["keyboard"] == "iso"
+    assert config["simulate"] == given["simulate"]
+    assert config["decode"]["corpus"] == "phrases"
+    assert config["decode"]["checkpoint"] == str(tmp_path / "mine.csv")
+    assert in_module({"keyboard": "mine.csv"}, "t")["keyboard"] == str(tmp_path / "mine.csv")
+
+
 def test_a_nodes_own_variable_is_left_to_the_node(monkeypatch):
     monkeypatch.delenv("TMPDIR", raising=False)
     config = complete_config({"experiments": {"a": {}}, "launch": {"stage_to": "${TMPDIR}/x"}})
@@ -282,6 +317,13 @@ SHIPPED = [
     ["config.yaml", "demo.yaml"],
     ["config.yaml", "experiments.yaml"],
     ["config.yaml", "experiments.yaml", "evidence.yaml"],
+    ["config.yaml", "experiments.yaml", "hard.yaml"],
+    ["config.yaml", "experiments.yaml", "benchmark.yaml"],
+    ["config.yaml", "experiments.yaml", "benchmark.yaml", "curves.yaml"],
+    ["config.yaml", "experiments.yaml", "sentences.yaml"],
+    ["config.yaml", "studies/auditory-eyesight.yaml"],
+    ["config.yaml", "studies/first-study.yaml"],
+    ["config.yaml", "studies/put-kbd.yaml"],
 ]
 
 
@@ -304,23 +346,179 @@ def test_no_shipped_config_is_left_unvalidated():
 
 def test_the_shipped_config_spells_out_every_key_with_its_default():
     """It is what a user reads to learn which settings there are and what they are."""
-    raw = shipped()
-    first = next(iter(raw["experiments"].values()))
-    definitions = schema()["$defs"]
+    raw, bare = shipped(), complete_config({"experiments": {"only": {}}})
     assert list(raw) == list(schema()["properties"])
-    for name in ("segment", "launch"):
-        assert list(raw[name]) == list(definitions[name]["properties"]), name
-    assert list(first) == list(definitions["experiment"]["properties"])
-    for name in ("encoding", "validation", "model", "augmentation", "training"):
-        assert list(first[name]) == list(definitions[name]["properties"]), name
-    bare = complete_config({"experiments": {"only": {}}})
-    for key in (*raw, "segment"):
-        if key != "experiments":
-            assert raw[key] == bare[key], key
-    expected = bare["experiments"]["only"]
-    # Wav2Vec2's own default would mask more than a tap has.
-    expected["model"]["shape"] = {"mask_time_prob": 0.0}
-    assert first == expected
+    del bare["experiment_defaults"]["inherit"]
+    for key in raw.keys() - {"experiments"}:
+        assert raw[key] == bare[key], key
+        assert written(raw[key]) == written(bare[key]), key
+
+
+def written(value):
+    """The keys of a setting in their order, at every depth."""
+    return [(k, written(v)) for k, v in value.items()] if isinstance(value, dict) else None
+
+
+def test_every_key_of_the_shipped_config_has_its_comment():
+    """At its end, or above it."""
+    text = (CONFIG / "config.yaml").read_text(encoding="utf-8").split("\nexperiments:")[0]
+    lines = text.split("\n")
+    keys = [n for n, line in enumerate(lines) if re.match(r" *[a-z_0-9]+:", line)]
+    assert len(keys) > 60
+    assert [lines[n] for n in keys if "#" not in lines[n] + lines[n - 1].lstrip()[:1]] == []
+
+
+def test_a_file_may_change_what_holds_for_every_experiment():
+    raw = merge(shipped(), {"experiment_defaults": {"trees": 7, "training": {"epochs": 3}}})
+    config = complete_config(merge(raw, {"experiments": {"mine": {"seeds": [5]}}}))
+    assert config["experiment_defaults"]["trees"] == 7
+    found = config["experiments"]
+    assert {found[name]["trees"] for name in ("mine", "level-forest")} == {7}
+    assert (found["mine"]["training"]["epochs"], found["mine"]["training"]["patience"]) == (3, 16)
+    # What an experiment states itself stays.
+    assert found["aligned-48000"]["training"]["epochs"] == 100
+    with pytest.raises(
+        Tap2keyError, match=r"experiment_defaults\.inherit: only experiments inherit"
+    ):
+        complete_config(merge(raw, {"experiment_defaults": {"inherit": "mine"}}))
+
+
+def test_the_pretrained_experiment_is_the_defaults_but_for_masking():
+    config = complete_config(shipped())
+    found = flattened(config["experiments"]["wav2vec2-base"])
+    defaults = flattened(config["experiment_defaults"])
+    assert {key for key in found if found[key] != defaults.get(key)} == {
+        "model.config_overrides.mask_time_prob"
+    }
+
+
+@pytest.mark.parametrize("name", shipped()["experiments"])
+def test_a_shipped_experiment_stays_as_it_is(name):
+    said = f"experiments.{name} is shipped and fixed; give yours another name with inherit: {name}"
+    for change in ({"seeds": [0, 1]}, {"oversample": False}, {"validation": {"by": "session"}}):
+        with pytest.raises(Tap2keyError, match=said):
+            complete_config(merge(shipped(), {"experiments": {name: change}}))
+    with pytest.raises(Tap2keyError, match=said):
+        complete_config({"experiments": {name: {"seeds": [9]}}})
+    again = {"experiments": {name: shipped()["experiments"][name]}}
+    assert complete_config(merge(shipped(), again)) == complete_config(shipped())
+
+
+@pytest.mark.parametrize("files", SHIPPED, ids=" ".join)
+def test_what_a_run_wrote_down_of_its_configuration_is_completed_to_the_same(files):
+    raw = {}
+    for name in files:
+        raw = merge(raw, shipped(name))
+    config = complete_config(raw)
+    assert complete_config(merge(shipped(), stated(config))) == config
+
+
+@pytest.mark.parametrize(
+    ("own", "key", "kind"),
+    [
+        ({"trees": 500}, "trees", "wav2vec2"),
+        ({"inherit": "small", "trees": 3}, "trees", "convolutional"),
+        ({"kind": "level_forest", "training": {"epochs": 3}}, "training", "level_forest"),
+        ({"inherit": "forest", "model": {}}, "model", "gcc_phat_forest"),
+        ({"inherit": "forest", "kind": "pairs_svm", "trees": 5}, "trees", "pairs_svm"),
+        ({"kind": "pairs_svm", "max_features": 0.5}, "max_features", "pairs_svm"),
+        ({"inherit": "small", "min_samples_leaf": 1}, "min_samples_leaf", "convolutional"),
+        ({"inherit": "forest", "svm": {"C": 3}}, "svm", "gcc_phat_forest"),
+        ({"kind": "pairs_svm", "training": {"epochs": 3}}, "training", "pairs_svm"),
+        ({"inherit": "forest", "augmentation": {"fir": 1}}, "augmentation", "gcc_phat_forest"),
+        ({"inherit": "small", "model": {"checkpoint": None}}, "model.checkpoint", "convolutional"),
+        ({"inherit": "small", "model": {"freeze": []}}, "model.freeze", "convolutional"),
+        ({"inherit": "small", "model": {"inflate_stem": True}}, "inflate_stem", "convolutional"),
+        ({"inherit": "small", "model": {"config_overrides": {}}}, "overrides", "convolutional"),
+        ({"kind": "learned_gcc", "model": {"inflate_stem": True}}, "inflate_stem", "learned_gcc"),
+    ],
+)
+def test_a_setting_that_means_nothing_for_a_kind_is_refused_where_it_is_stated(own, key, kind):
+    others = {
+        "base": {"model": {"config_overrides": {"hidden_size": 8}}, "training": {"epochs": 2}},
+        "small": {"inherit": "base", "kind": "convolutional", "model": {"crop_ms": [1, 2]}},
+        "forest": {"inherit": "base", "kind": "gcc_phat_forest", "trees": 5},
+    }
+    # Inherited from another kind, or a default of all kinds, it is just not used.
+    every = {"trees": 9, "model": {"freeze": ["x"]}, "training": {"patience": 3}}
+    complete_config({"experiments": others, "experiment_defaults": every})
+    message = rf"experiments\.mine\.\S*{key}: means nothing for kind {kind}; remove it"
+    with pytest.raises(Tap2keyError, match=message):
+        complete_config({"experiments": {**others, "mine": own}})
+
+
+@pytest.mark.parametrize(
+    ("own", "key", "what"),
+    [
+        ({"encoding": {"whiten": False}}, "encoding.whiten", "pairs"),
+        ({"model": {"crop_ms": None}}, "model.crop_ms", "pairs"),
+        *(
+            ({"augmentation": {name: value}}, f"augmentation.{name}", "pairs")
+            for name, value in (
+                *(("gain_db", 1), ("shift_ms", 1), ("tilt_db", 1), ("fir", 0)),
+                *(("polarity", True), ("noise_db", 1)),
+            )
+        ),
+        (
+            {"model": {"config_overrides": {"conv_stride": [9]}}},
+            "model.config_overrides.conv_stride",
+            "pairs without conv_kernel",
+        ),
+        (
+            {
+                "encoding": {"representation": "stack"},
+                "model": {"config_overrides": {"conv_stride": [9]}},
+            },
+            "model.config_overrides.conv_stride",
+            "stack without conv_kernel",
+        ),
+        (
+            {
+                "encoding": {"representation": "top"},
+                "augmentation": {"correlation_noise": 0.1},
+            },
+            "augmentation.correlation_noise",
+            "top",
+        ),
+    ],
+)
+def test_a_setting_that_means_nothing_for_a_representation_is_refused_where_it_is_stated(
+    own, key, what
+):
+    others = {
+        "pairs": {
+            "encoding": {"representation": "pairs"},
+            "model": {"checkpoint": None},
+            "augmentation": {"correlation_noise": 0.1},
+        },
+        # Inherited from another representation, it is just not used.
+        "waves": {
+            "encoding": {"representation": "interleave", "whiten": True},
+            "model": {"checkpoint": None, "crop_ms": [1, 2], "config_overrides": {}},
+            "augmentation": {"gain_db": 1, "polarity": True},
+        },
+        "others": {"inherit": "waves", "encoding": {"representation": "pairs"}},
+        "back": {"inherit": "pairs", "encoding": {"representation": "interleave"}},
+        "forest": {"inherit": "pairs", "kind": "mfcc_forest"},
+        "own": {
+            "inherit": "pairs",
+            "model": {"config_overrides": {"conv_kernel": [9], "conv_stride": [9]}},
+        },
+        "tuned": {
+            "encoding": {"representation": "stack"},
+            "model": {"config_overrides": {"conv_stride": [5, 2, 2, 2, 2, 2, 1]}},
+        },
+    }
+    every = {"augmentation": {"fir": 0.1, "correlation_noise": 0.2}}
+    config = complete_config(
+        merge(shipped(), {"experiments": others, "experiment_defaults": every})
+    )
+    assert complete_config(merge(shipped(), stated(config))) == config
+    message = (
+        rf"experiments\.mine\.{re.escape(key)}: means nothing for representation {what}; remove"
+    )
+    with pytest.raises(Tap2keyError, match=message):
+        complete_config({"experiments": {**others, "mine": {"inherit": "pairs", **own}}})
 
 
 def test_every_setting_is_described():
@@ -341,9 +539,14 @@ def test_every_setting_is_described():
 def test_the_schema_and_the_code_agree_on_settings_and_defaults():
     settings = complete_experiment({}, "test")
     assert Encoding(**settings["encoding"]) == Encoding()
+    assert array_of(complete_config(shipped())["array"]) == DEFAULT
+    assert array_of(complete_config({"experiments": {"a": {}}})["array"]) == DEFAULT
     assert Augmentation(**settings["augmentation"]) == Augmentation()
-    choices = schema()["$defs"]["encoding"]["properties"]["representation"]["enum"]
-    assert choices == list(REPRESENTATIONS)
+    limits = schema()["$defs"]["array"]["properties"]
+    assert limits["channels"]["maximum"] == MOST_CHANNELS
+    rates = limits["sample_rate"]
+    assert (rates["minimum"], rates["maximum"]) == (SLOWEST_RATE, FASTEST_RATE)
+    assert (*REPRESENTATIONS, PAIRS) == WHOLE
 
 
 def experiments():
@@ -351,7 +554,7 @@ def experiments():
 
 
 def test_the_first_studys_findings_are_all_stated():
-    """Every value of every axis, as an experiment that differs from `interleave` in it alone."""
+    """Every value of every axis, as an experiment that differs in it from small-interleave."""
     config = experiments()
     chosen = choose(list(config["experiments"]), config["select_experiments"], "select_experiments")
     every = {name: config["experiments"][name] for name in chosen}
@@ -360,11 +563,13 @@ def test_the_first_studys_findings_are_all_stated():
         for s in every.values()
         if s["kind"] == "wav2vec2" and s["encoding"]["sample_rate"] == 48_000
     }
-    both = ("leave_one_participant_out", "random")
-    assert splits >= {(name, split) for name in REPRESENTATIONS for split in both}
+    both = ("leave_one_participant_out", "k_fold")
+    assert splits >= {
+        (name, split) for name in (*REPRESENTATIONS, "top", "bottom") for split in both
+    }
 
     def differences(name):
-        base, other = flattened(every["interleave"]), flattened(every[name])
+        base, other = flattened(every["small-interleave"]), flattened(every[f"small-{name}"])
         return {
             key
             for key in base.keys() | other.keys()
@@ -373,17 +578,25 @@ def test_the_first_studys_findings_are_all_stated():
 
     assert differences("interleave-random") == {"split"}
     assert differences("sessions") == {"split"}
+    for forest in ("level-forest", "gcc-phat-forest"):
+        names = (forest, f"{forest}-random", f"{forest}-sessions")
+        assert [every[name]["split"] for name in names] == [
+            *("leave_one_participant_out", "k_fold", "leave_one_session_out")
+        ]
+        assert len(every[f"{forest}-random"]["seeds"]) > 1
     assert differences("no-oversampling") == {"oversample"}
     assert {key.split(".")[0] for key in differences("no-augmentation")} == {"augmentation"}
-    assert Augmentation(**every["no-augmentation"]["augmentation"]) == Augmentation()
-    assert {every[f"rate-{hertz}000"]["encoding"]["sample_rate"] for hertz in (16, 24, 96)} == {
-        *(16_000, 24_000, 96_000),
+    assert Augmentation(**every["small-no-augmentation"]["augmentation"]) == Augmentation()
+    rates = {every[f"small-rate-{hertz}000"]["encoding"]["sample_rate"] for hertz in (16, 24, 96)}
+    assert rates == {16_000, 24_000, 96_000}
+    fractions = {
+        every[f"small-{name}"]["training_fraction"]
+        for name in ("training-0.25", "training-0.5", "interleave")
     }
-    assert {every[name]["share"] for name in ("share-0.25", "share-0.5", "interleave")} == {
-        *(0.25, 0.5, 1.0),
-    }
+    assert fractions == {0.25, 0.5, 1.0}
     assert {s["kind"] for s in every.values()} == {
-        *("wav2vec2", "convolutional", "gcc_phat_forest", "level_forest", "mfcc_forest")
+        *("wav2vec2", "convolutional", "gcc_phat_forest", "level_forest", "mfcc_forest"),
+        *("pairs_forest", "pairs_svm", "learned_gcc"),
     }
 
 
@@ -393,8 +606,8 @@ def test_what_is_selected_needs_no_checkpoint_and_the_prototype_is_its_recipe():
         settings = config["experiments"][name]
         assert settings["kind"] != "wav2vec2" or settings["model"]["checkpoint"] is None, name
     for name, split in (
-        ("prototype", "leave_one_participant_out"),
-        ("prototype-random", "random"),
+        ("wav2vec2-base", "leave_one_participant_out"),
+        ("wav2vec2-base-random", "random"),
     ):
         settings = config["experiments"][name]
         assert settings["split"] == split
@@ -418,7 +631,7 @@ def test_every_experiment_from_scratch_can_be_built():
         length = encode_windows(np.zeros((1, 8, 8192), np.float32), encoding).shape[1]
         model = settings["model"]
         cut = cut_of(encoding, length, model["crop_ms"], model["max_duration_s"])
-        classifier = build_classifier(settings, ["a", "b", "c"], cut)
+        classifier = build_classifier(settings, ["a", "b", "c"], encoding, cut)
         assert classifier(torch.zeros(2, cut.length)).logits.shape == (2, 3), name
         built += 1
     assert built > 20
@@ -432,14 +645,52 @@ def flattened(settings, before=""):
     return found
 
 
-@pytest.mark.parametrize("old", RENAMED)
-def test_an_old_key_is_told_its_new_name(old):
-    """In the place where it stood."""
+@pytest.mark.parametrize(("section", "old"), RENAMED_KEYS)
+def test_an_old_key_is_told_its_new_name_in_the_place_where_it_stood(section, old):
     places = {
-        "calibrate": {"calibrate": [1]},
-        "mark_below": {"predict": {"mark_below": 0.5}},
-        "aligned_stem": {"experiments": {"a": {"model": {"aligned_stem": True}}}},
+        **{"": {old: 1}, "segment": {"segment": {old: 1}}, "predict": {"predict": {old: 1}}},
+        "experiment": {"experiments": {"a": {old: 1}}},
     }
-    training = {"experiments": {"a": {"training": {old: 1}}}}
-    with pytest.raises(Tap2keyError, match=f"{old} is now called {RENAMED[old]}; rename it"):
-        complete_config(read_config([]) | places.get(old, training))
+    raw = places.get(section, {"experiments": {"a": {section: {old: 1}}}})
+    new = RENAMED_KEYS[section, old]
+    with pytest.raises(Tap2keyError, match=f"{old} is now called {new}; rename it"):
+        complete_config(merge(read_config([]), raw))
+    part = schema()["$defs"][section] if section else schema()
+    assert new in part["properties"]
+
+
+def test_an_old_key_elsewhere_is_just_unknown():
+    with pytest.raises(Tap2keyError, match=r"a\.model: unknown key 'share'; available:"):
+        complete_config({"experiments": {"a": {"model": {"share": 1}}}})
+
+
+@pytest.mark.parametrize(("key", "old"), RENAMED_VALUES)
+def test_an_old_value_is_told_its_new_name(key, old):
+    message = rf"experiments\.a\.{key}: {old} is now called {RENAMED_VALUES[key, old]}"
+    with pytest.raises(Tap2keyError, match=message):
+        complete_config({"experiments": {"a": {key: old}}})
+    assert RENAMED_VALUES[key, old] in schema()["$defs"]["experiment"]["properties"][key]["enum"]
+
+
+@pytest.mark.parametrize("old", RENAMED_EXPERIMENTS)
+def test_an_old_experiment_is_told_its_new_name_wherever_it_is_named(old):
+    new, raw = RENAMED_EXPERIMENTS[old], merge(shipped(), shipped("experiments.yaml"))
+    assert new in raw["experiments"]
+    assert old not in raw["experiments"]
+    said = f"{old} is now called {new}"
+    names = list(raw["experiments"])
+    for key in ("select_experiments", "predict.experiment"):
+        with pytest.raises(Tap2keyError, match=f"{key}: unknown '{old}'; {said}$"):
+            choose(names, old, key)
+    with pytest.raises(Tap2keyError, match=f"cannot inherit from '{old}'; {said}$"):
+        complete_config(merge(raw, {"experiments": {"mine": {"inherit": old}}}))
+    changed = {"experiments": {old: {"seeds": [1]}}}
+    with pytest.raises(Tap2keyError, match=rf"experiments\.{old}: the shipped {said}; if this"):
+        complete_config(merge(raw, changed))
+    own = {"experiments": {old: {"seeds": [1], "inherit": None}}}
+    assert complete_config(merge(raw, own))["experiments"][old]["seeds"] == [1]
+
+
+def test_a_participant_may_be_called_like_an_old_experiment():
+    with pytest.raises(Tap2keyError, match="select_folds: unknown 'top'; available: a"):
+        choose(["a"], "top", "select_folds")

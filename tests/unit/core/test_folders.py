@@ -104,7 +104,7 @@ def test_a_file_in_the_way_is_named_and_stays(tmp_path, theirs, ours):
     (target / theirs).parent.mkdir(exist_ok=True)
     (target / theirs).write_text("theirs")
     before = {**held(target)}
-    with pytest.raises(Tap2keyError, match=r"model: .* in it is not of an earlier output; move"):
+    with pytest.raises(Tap2keyError, match=r"model: .* in it is not from an earlier output; move"):
         write(target, **{ours: "new"})
     assert held(target) == before
     assert list(tmp_path.iterdir()) == [target]

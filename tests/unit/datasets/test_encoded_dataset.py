@@ -18,7 +18,7 @@ from tap2key.datasets.encoded_dataset import (
     load_fold,
     oversampled,
 )
-from tap2key.datasets.representations import Encoding
+from tap2key.datasets.encoding import Encoding
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ def test_a_missing_changed_or_held_out_dataset_is_refused(tmp_path, four, ana_he
     with pytest.raises(Tap2keyError, match=r"belongs to Bo, but .* holds out Ana"):
         load_fold(folder, training, four["Bo"])
     again = dataset(tmp_path / "Chen", "Chen", np.arange(48) % 3, seed=1)
-    with pytest.raises(Tap2keyError, match=r"Chen: changed since .* was made; make the fold anew"):
+    with pytest.raises(Tap2keyError, match=r"Chen: changed since .* was made; recreate the fold"):
         load_fold(folder, [again if p.name == "Chen" else p for p in training])
     other = dataset(tmp_path / "test", "Ana", [0, 1], encoding=Encoding("top", 16_000))
     with pytest.raises(Tap2keyError, match="differ in encoding or labels"):

@@ -3,12 +3,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import dataset, fold, people, stage
+from made import dataset, error_line, fold, people, stage
 
 from tap2key.__main__ import main
 from tap2key.core.files import read_json
 from tap2key.datasets.encoded_dataset import load_fold
-from tap2key.datasets.fold import choose_validation
+from tap2key.datasets.splits import choose_validation
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,10 @@ def test_validation_is_always_whole_participants_or_whole_sessions(sizes, asked,
 def test_the_other_sessions_of_whom_a_session_is_tested_all_train(sizes, asked, share, seed):
     participants, sessions = study(sizes)
     by, chosen = choose_validation(participants, sessions, asked, share, [seed], "p0")
-    if len(sizes) > 1:
+    if len(sizes) > 1 and sum(map(len, sizes[1:])) == 1:
+        # Nobody else's session can be set aside.
+        assert chosen.all()
+    elif len(sizes) > 1:
         assert not chosen[participants == "p0"].any()
     assert chosen.any()
     # The tested person is one of the study's people, not one more.
@@ -89,7 +92,7 @@ def people_in(rows):
 
 
 def test_validation_by_participant_holds_out_whole_people(five, tmp_path):
-    folder, _ = fold(tmp_path / "f", five, "Bo", ["--validation-share", "0.5"])
+    folder, _ = fold(tmp_path / "f", five, "Bo", ["--validation-fraction", "0.5"])
     train, validation = rows_of(folder, "train"), rows_of(folder, "validation")
     assert len(people_in(validation)) == 2
     assert people_in(train) | people_in(validation) == {"Ana", "Chen", "Dee", "Eve"}
@@ -99,7 +102,7 @@ def test_validation_by_participant_holds_out_whole_people(five, tmp_path):
 
 def test_validation_by_session_keeps_sessions_whole(five, tmp_path):
     folder, _ = fold(
-        tmp_path / "f", five, "Bo", ["--validation-by", "session", "--validation-share", "0.5"]
+        tmp_path / "f", five, "Bo", ["--validation-by", "session", "--validation-fraction", "0.5"]
     )
     pairs = [
         {(row["participant"], row["session"]) for row in rows_of(folder, name)}
@@ -166,7 +169,12 @@ def test_oversampling_can_be_switched_off(five, tmp_path):
     ("held_out", "given", "options", "message"),
     [
         ("Ana", ["Ana", "Bo", "Chen"], [], "is the held-out participant; leave it out"),
-        ("Ana", ["Bo", "Chen", "Dee"], ["--validation-share", "1"], "must be between 0 and 1"),
+        (
+            "Ana",
+            ["Bo", "Chen", "Dee"],
+            ["--validation-fraction", "1"],
+            "1.0; it must be below 1",
+        ),
         ("Ana", ["Bo", "Bo", "Chen"], [], "given twice"),
     ],
 )
@@ -184,15 +192,18 @@ def test_a_fold_that_would_leak_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_session_is_too_few_to_train_and_validate_on(tmp_path, capsys):
-    only = dataset(tmp_path / "Bo", "Bo", [0, 1, 2, 0], sessions=["s1"])
-    status = main(
-        ["fold", "--held-out", "Ana", "--datasets", str(only), "--output", str(tmp_path / "f")]
-    )
-    assert status == 1
-    said = capsys.readouterr().err
+def test_one_session_validates_on_its_last_taps(tmp_path, capsys):
+    only = dataset(tmp_path / "Bo", "Bo", [0, 1, 2, 0, 1], sessions=["s1"])
+    arguments = ["fold", "--held-out", "Ana", "--datasets", only, "--no-oversample", "--output"]
+    stage(*arguments, tmp_path / "f")
+    assert [row["tap"] for row in rows_of(tmp_path / "f", "validation")] == [4]
+    assert [row["tap"] for row in rows_of(tmp_path / "f", "train")] == [0, 1, 2, 3]
+    assert read_json(tmp_path / "f" / "fold.json")["validation_by"] == "time"
+    single = dataset(tmp_path / "Cy", "Cy", [0], sessions=["s1"])
+    arguments[4] = single
+    said = error_line(capsys, *arguments, tmp_path / "g")
     assert "nothing is left to train on" in said
-    assert "4 taps of 1 sessions" in said
+    assert "1 taps of 1 sessions" in said
 
 
 def test_too_few_taps_of_each_key_leave_a_random_split_nothing_to_test_on(tmp_path, capsys):
@@ -224,6 +235,23 @@ def test_a_held_out_session_is_tested_and_its_participant_trains_with_the_others
     assert len(loaded["test"]) == len(test)
 
 
+def test_the_only_session_of_the_only_other_person_trains_too(tmp_path):
+    labels = np.arange(40) % 3
+    folders = [
+        dataset(tmp_path / "Ana", "Ana", labels, sessions=("s1", "s2")),
+        dataset(tmp_path / "Bo", "Bo", labels, sessions=("s1",)),
+    ]
+    where = ("--output", tmp_path / "f", "--datasets", *folders)
+    stage("fold", "--held-session", "Ana", "s1", "--validation-fraction", 0.2, *where)
+    assert read_json(tmp_path / "f" / "fold.json")["validation_by"] == "time"
+    for person, taps in (("Ana", 20), ("Bo", 40)):
+        validation = [
+            r for r in rows_of(tmp_path / "f", "validation") if r["participant"] == person
+        ]
+        assert len(validation) == taps // 5
+    assert people_in(rows_of(tmp_path / "f", "train")) == {"Ana", "Bo"}
+
+
 def test_a_random_split_is_70_15_15_of_each_key_and_of_everybody(five, tmp_path):
     stage(
         *("fold", "--random", "--no-oversample", "--output", tmp_path / "f", "--datasets"),
@@ -246,7 +274,9 @@ def test_a_random_split_is_70_15_15_of_each_key_and_of_everybody(five, tmp_path)
 
 def test_a_share_of_each_key_trains_and_validation_stays_whole(five, tmp_path):
     whole, _ = fold(tmp_path / "whole", five, "Ana", ["--no-oversample"])
-    part, _ = fold(tmp_path / "part", five, "Ana", ["--no-oversample", "--share", "0.25"])
+    part, _ = fold(
+        tmp_path / "part", five, "Ana", ["--no-oversample", "--training-fraction", "0.25"]
+    )
     assert identities_in(part, "validation") == identities_in(whole, "validation")
     assert identities_in(part, "train") < identities_in(whole, "train")
     counts = [read_json(f / "fold.json")["class_counts"]["train"] for f in (whole, part)]

@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from tap2key.audio.array import DEFAULT, Array
+from tap2key.core.errors import Tap2keyError
 from tap2key.datasets.representations import (
-    ONSET_SAMPLE,
-    REPRESENTATIONS,
-    WINDOW_RATE,
-    WINDOW_SAMPLES,
     Encoding,
     decimate,
     encode_windows,
     highpass,
     interleave,
+    represent,
 )
+from tap2key.signal.pair_correlations import pair_correlations
 
 RATES = [8_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000]
 
@@ -20,12 +20,12 @@ RATES = [8_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000]
 @pytest.fixture(scope="module")
 def noise():
     rng = np.random.default_rng(0)
-    return rng.standard_normal((3, 8, WINDOW_SAMPLES)).astype(np.float32)
+    return rng.standard_normal((3, 8, DEFAULT.window)).astype(np.float32)
 
 
 def impulses(channel_signs=(1,) * 8):
-    windows = np.zeros((1, 8, WINDOW_SAMPLES), np.float32)
-    windows[0, :, ONSET_SAMPLE] = channel_signs
+    windows = np.zeros((1, 8, DEFAULT.window), np.float32)
+    windows[0, :, DEFAULT.before] = channel_signs
     return windows
 
 
@@ -52,12 +52,12 @@ def test_interleave_is_column_major_reshape_of_each_window(noise):
 )
 def test_each_representation_by_hand(noise, name, by_hand):
     short = noise[:, :, :50]
-    for window, flat in zip(short, REPRESENTATIONS[name](short), strict=True):
+    for window, flat in zip(short, represent(short, Encoding(name)), strict=True):
         np.testing.assert_allclose(flat, by_hand(window), rtol=1e-5, atol=1e-6)
 
 
 def test_nothing_is_changed_at_the_recordings_own_rate(noise):
-    flat = encode_windows(noise, Encoding(sample_rate=WINDOW_RATE))
+    flat = encode_windows(noise, Encoding(sample_rate=DEFAULT.sample_rate))
     assert flat.dtype == np.float32
     np.testing.assert_array_equal(flat, interleave(noise))
 
@@ -70,10 +70,10 @@ def test_8192_samples_become_1366_at_16_khz(noise):
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
 def test_a_tone_below_the_new_nyquist_stays_and_one_above_goes(rate):
-    times = np.arange(WINDOW_SAMPLES) / WINDOW_RATE
+    times = np.arange(DEFAULT.window) / DEFAULT.sample_rate
     inner = slice(rate // 100, -rate // 100)  # away from the filter's edges
     for tone, gain in ((0.2 * rate, 1.0), (0.75 * rate, 0.0)):
-        window = np.broadcast_to(np.sin(2 * np.pi * tone * times), (1, 8, WINDOW_SAMPLES))
+        window = np.broadcast_to(np.sin(2 * np.pi * tone * times), (1, 8, DEFAULT.window))
         flat = encode_windows(window, Encoding("average", rate))[0]
         expected = gain * np.sin(2 * np.pi * tone * np.arange(len(flat)) / rate)
         np.testing.assert_allclose(flat[inner], expected[inner], atol=0.02)
@@ -95,7 +95,7 @@ def test_a_crop_keeps_what_it_says_of_the_same_samples(noise, rate):
     cropped = Encoding(sample_rate=rate, crop_ms=(2, 4))
     part = frames(encode_windows(noise, cropped), cropped)
     assert part.shape[2] == pytest.approx(0.006 * rate, abs=1)
-    first = round(ONSET_SAMPLE * rate / WINDOW_RATE) - cropped.onset_frame
+    first = round(DEFAULT.before * rate / DEFAULT.sample_rate) - cropped.onset_frame
     np.testing.assert_array_equal(part, whole[:, :, first : first + part.shape[2]])
 
 
@@ -105,50 +105,50 @@ def test_a_crop_wider_than_the_window_keeps_all_of_it(noise):
 
 
 def test_top_and_bottom_take_their_microphones():
-    windows = np.zeros((1, 8, WINDOW_SAMPLES), np.float32)
+    windows = np.zeros((1, 8, DEFAULT.window), np.float32)
     windows += np.arange(8)[None, :, None]
     for name, channels in (("bottom", [0, 1, 2, 3]), ("top", [4, 5, 6, 7])):
-        encoding = Encoding(name, WINDOW_RATE)
+        encoding = Encoding(name, DEFAULT.sample_rate)
         flat = encode_windows(windows, encoding)
         assert flat[0, :4].tolist() == channels
         assert encoding.channels == 4
 
 
 def test_the_high_pass_takes_hum_away_and_leaves_the_tap():
-    times = np.arange(WINDOW_SAMPLES) / WINDOW_RATE
-    hum = np.broadcast_to(np.sin(2 * np.pi * 50 * times + 0.3), (1, 8, WINDOW_SAMPLES))
-    tap = np.broadcast_to(np.sin(2 * np.pi * 2000 * times), (1, 8, WINDOW_SAMPLES))
-    inner = slice(WINDOW_SAMPLES // 2, None)
-    hushed = highpass(hum.astype(np.float32), 200, WINDOW_RATE)[..., inner]
-    kept = highpass(tap.astype(np.float32), 200, WINDOW_RATE)[..., inner]
+    times = np.arange(DEFAULT.window) / DEFAULT.sample_rate
+    hum = np.broadcast_to(np.sin(2 * np.pi * 50 * times + 0.3), (1, 8, DEFAULT.window))
+    tap = np.broadcast_to(np.sin(2 * np.pi * 2000 * times), (1, 8, DEFAULT.window))
+    inner = slice(DEFAULT.window // 2, None)
+    hushed = highpass(hum.astype(np.float32), 200, DEFAULT.sample_rate)[..., inner]
+    kept = highpass(tap.astype(np.float32), 200, DEFAULT.sample_rate)[..., inner]
     assert 20 * np.log10(hushed.std() / hum[..., inner].std()) < -20
     assert abs(20 * np.log10(kept.std() / tap[..., inner].std())) < 0.5
 
 
 def test_the_high_pass_is_butterworths_and_puts_nothing_before_the_onset():
-    filtered = highpass(impulses(), 150, WINDOW_RATE)
-    assert (filtered[..., :ONSET_SAMPLE] == 0).all()
-    response = np.fft.rfft(filtered[0, 0, ONSET_SAMPLE:].astype(float), 96_000)
-    numerator, denominator = signal.butter(2, 150, "highpass", fs=WINDOW_RATE)
+    filtered = highpass(impulses(), 150, DEFAULT.sample_rate)
+    assert (filtered[..., : DEFAULT.before] == 0).all()
+    response = np.fft.rfft(filtered[0, 0, DEFAULT.before :].astype(float), 96_000)
+    numerator, denominator = signal.butter(2, 150, "highpass", fs=DEFAULT.sample_rate)
     at = np.array([300, 1000, 5000])
-    _, expected = signal.freqz(numerator, denominator, worN=at, fs=WINDOW_RATE)
+    _, expected = signal.freqz(numerator, denominator, worN=at, fs=DEFAULT.sample_rate)
     np.testing.assert_allclose(np.abs(response[at]), np.abs(expected), rtol=0.01)
 
 
 def test_the_high_pass_starts_without_a_jump_from_a_constant_offset():
-    offset = np.full((1, 8, WINDOW_SAMPLES), 0.25, np.float32)
+    offset = np.full((1, 8, DEFAULT.window), 0.25, np.float32)
     # −60 dB: single precision. Without its steady state the filter would start at 0.25.
-    assert np.abs(highpass(offset, 150, WINDOW_RATE)).max() < 2.5e-4
+    assert np.abs(highpass(offset, 150, DEFAULT.sample_rate)).max() < 2.5e-4
 
 
 def test_the_encoding_applies_its_high_pass_before_resampling(noise):
     encoding = Encoding(sample_rate=16_000, highpass_hz=150)
-    expected = encode_windows(highpass(noise, 150, WINDOW_RATE), Encoding())
+    expected = encode_windows(highpass(noise, 150, DEFAULT.sample_rate), Encoding())
     np.testing.assert_array_equal(encode_windows(noise, encoding), expected)
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 4, 6, 12])
-@pytest.mark.parametrize("length", [WINDOW_SAMPLES, 1001])
+@pytest.mark.parametrize("length", [DEFAULT.window, 1001])
 def test_decimation_is_scipys_resampling(factor, length):
     windows = np.random.default_rng(1).standard_normal((3, 8, length)).astype(np.float32)
     expected = signal.resample_poly(windows.astype(float), 1, factor, axis=-1)
@@ -157,3 +157,36 @@ def test_decimation_is_scipys_resampling(factor, length):
     np.testing.assert_allclose(found, expected, atol=3e-6)
     alone = decimate(windows[1:2], factor)
     np.testing.assert_allclose(alone, found[1:2], atol=1e-6)
+
+
+def test_pairs_are_correlations_of_what_is_kept_at_the_arrays_own_rate(noise):
+    encoding = Encoding("pairs", 48_000, crop_ms=(2, 5))
+    flat = encode_windows(noise, encoding)
+    kept = noise[:, :, DEFAULT.before - 192 : DEFAULT.before + 480]
+    expected = pair_correlations(kept, 96_000, 48_000, 0.002)
+    assert flat.dtype == np.float32
+    np.testing.assert_array_equal(encoding.separated(flat), expected)
+    assert (encoding.held, encoding.frames) == (28, 193)
+
+
+def test_the_onset_of_pairs_is_the_lag_nought():
+    encoding = Encoding("pairs", 48_000, crop_ms=(2, 5))
+    together = encoding.separated(encode_windows(impulses(), encoding))
+    np.testing.assert_array_equal(together.argmax(axis=2), encoding.onset_frame)
+
+
+@pytest.mark.parametrize("ignored", [(), (1,), (0, 3, 4)])
+def test_pairs_are_of_the_channels_that_are_used_at_any_lag_rate(ignored):
+    array = Array(channels=6, sample_rate=44_100, groups=(), ignore=ignored, max_delay_ms=5.0)
+    encoding = Encoding("pairs", 88_200, array=array)
+    encoding.check()
+    used = 6 - len(ignored)
+    windows = np.random.default_rng(0).standard_normal((2, *array.shape)).astype(np.float32)
+    flat = encode_windows(windows, encoding)
+    assert encoding.separated(flat).shape == (2, used * (used - 1) // 2, 883)
+
+
+def test_a_single_channel_has_no_pairs():
+    array = Array(channels=2, groups=(), ignore=(1,))
+    with pytest.raises(Tap2keyError, match="pairs needs at least two channels"):
+        Encoding("pairs", 48_000, array=array).check()

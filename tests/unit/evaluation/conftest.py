@@ -6,7 +6,7 @@ from made import ENCODING, LABELS, SHAPE, held_out_study
 
 from tap2key.core.files import read_json
 from tap2key.datasets.encoded_dataset import load_dataset_folder
-from tap2key.models.model_folder import write_about
+from tap2key.models.model_folder import write_model_metadata
 from tap2key.models.wav2vec2 import build_extractor, build_model
 
 CROP = (0.5, 2)
@@ -26,5 +26,5 @@ def network(study, tmp_path_factory):
     build_extractor(ENCODING.sample_rate).save_pretrained(folder)
     settings = {"kind": "wav2vec2", "model": {"crop_ms": CROP, "max_duration_s": None}}
     opened = load_dataset_folder(study.datasets["Bo"])
-    write_about(folder, settings, read_json(study.fold / "fold.json"), opened, 512, 0, {})
+    write_model_metadata(folder, settings, read_json(study.fold / "fold.json"), opened, 512, 0, {})
     return folder

@@ -50,7 +50,7 @@ def same(one, other):
 
 def test_a_fold_is_read_without_this_pipeline_and_its_sources(study, tmp_path):
     (folder, training, made), out = study, tmp_path / "out"
-    assert run(arrays(study, out, "--test", made["Ana"])) == 0
+    assert run(arrays(study, out, "--test-datasets", made["Ana"])) == 0
     expected = load_fold(folder, training, made["Ana"])
     moved = shutil.move(out, tmp_path / "elsewhere")
     for file in moved.rglob("*.json"):

@@ -8,11 +8,12 @@ import torch
 from made import ENCODING, EVERYBODY, LABELS, SHAPE, held_out_study, stage
 
 from tap2key.__main__ import main
+from tap2key.audio.array import DEFAULT
 from tap2key.core.files import read_json
 from tap2key.datasets.crops import cut_of
 from tap2key.datasets.encoded_dataset import load_dataset_folder
 from tap2key.datasets.representations import encode_windows
-from tap2key.models.model_folder import write_about
+from tap2key.models.model_folder import write_model_metadata
 from tap2key.models.predictor import load_predictor
 from tap2key.models.wav2vec2 import build_classifier, build_extractor
 
@@ -24,11 +25,16 @@ def study(tmp_path_factory):
     return held_out_study(tmp_path_factory.mktemp("study"), EVERYBODY[:3], taps=24)
 
 
-@pytest.fixture(scope="module", params=["wav2vec2", "convolutional"])
+@pytest.fixture(scope="module", params=["wav2vec2", "convolutional", "learned_gcc"])
 def exported(request, study, tmp_path_factory):
     """A model folder as training writes it, and its ONNX file."""
     folder = tmp_path_factory.mktemp(request.param)
-    model_settings = {"checkpoint": None, "shape": SHAPE, "inflate_stem": False, "freeze": []}
+    model_settings = {
+        "checkpoint": None,
+        "config_overrides": SHAPE,
+        "inflate_stem": False,
+        "freeze": [],
+    }
     model_settings |= {"revision": None}
     settings = {
         "kind": request.param,
@@ -36,13 +42,13 @@ def exported(request, study, tmp_path_factory):
     }
     torch.manual_seed(0)
     cut = cut_of(ENCODING, 512, CROP, None)
-    model = build_classifier(settings, LABELS, cut)
+    model = build_classifier(settings, LABELS, ENCODING, cut)
     decide(model, cut.length)
     model.save_pretrained(folder)
     build_extractor(ENCODING.sample_rate).save_pretrained(folder)
     fold_folder, _, made = study
     opened = load_dataset_folder(made["Bo"])
-    write_about(folder, settings, read_json(fold_folder / "fold.json"), opened, 512, 0, {})
+    write_model_metadata(folder, settings, read_json(fold_folder / "fold.json"), opened, 512, 0, {})
     stage("export", "--onnx", folder, "--output", folder / "model.onnx")
     return folder
 
@@ -112,6 +118,7 @@ def test_the_file_says_what_it_needs_and_gives(exported):
         "crop_ms": [1, 3],
         "highpass_hz": None,
         "whiten": False,
+        "array": DEFAULT.as_dict(),
     }
     # 0.5 ms before and 2 ms after the onset, which is 16 frames into the encoded window.
     cut = {"first": 8, "frames": 40, "channels": 8, "stacked": False}
@@ -126,9 +133,8 @@ def test_the_file_says_what_it_needs_and_gives(exported):
 
 def test_a_forest_and_a_folder_without_a_model_are_refused(study, tmp_path, capsys):
     fold_folder, training, _ = study
-    settings = json.dumps({"kind": "level_forest", "trees": 3})
     where = ("--fold", fold_folder, "--datasets", *training, "--output", tmp_path / "forest")
-    stage("baseline", *where, "--settings", settings)
+    stage("baseline", *where, "--kind", "level_forest", "--trees", 3)
     for folder, words in ((tmp_path / "forest", "is a level_forest"), (tmp_path, "no such file")):
         output = tmp_path / "model.onnx"
         assert main(["export", "--onnx", str(folder), "--output", str(output)]) == 1

@@ -85,7 +85,7 @@ def test_the_same_taps_give_the_same_files(exported, tmp_path):
 def test_more_than_a_thousand_taps_keep_their_order_by_name(tmp_path):
     from tap2key.exchange.prototype_layout import sample_name
 
-    names = [sample_name(NAME, number, 1203) for number in range(1204)]
+    names = [sample_name(NAME, number, 1203, 8) for number in range(1204)]
     assert sorted(names) == names
     assert names[7] == f"{NAME}_0007_8chan.wav"
 

@@ -9,7 +9,7 @@ import sounds
 from made import RECORDING, stage, taps
 
 from tap2key.__main__ import main
-from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.audio.audio_file import AudioFile
 from tap2key.core.files import read_tsv
 from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.encoded_dataset import load_dataset_folder
@@ -23,7 +23,7 @@ from tap2key.study.keyboard import load_keyboard
 NAME = Path(RECORDING).stem
 LATENCY = -0.16
 # Older scripts cut around the loudest swing, here 3 ms after the first arrival.
-SWING = round(0.003 * SAMPLE_RATE)
+SWING = round(0.003 * sounds.RATE)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def session(tmp_path_factory):
     (folder / "02.neonode" / "a_nnode.csv").write_text("\n".join(lines) + "\n")
     names = [keyboard.labels[key] for key in keyboard.nearest(xy)]
     keys = [name if seen else None for name, seen in zip(names, touched, strict=True)]
-    return folder, np.round(times * SAMPLE_RATE).astype(int), keys
+    return folder, np.round(times * sounds.RATE).astype(int), keys
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def write_older(folder, windows, labels, name=NAME, header="time,label"):
     (folder / "04.labels").mkdir(exist_ok=True)
     (folder / "05.wav_samples").mkdir(exist_ok=True)
     for number, window in enumerate(windows):
-        path = folder / "05.wav_samples" / sample_name(name, number, len(windows))
-        soundfile.write(path, window, SAMPLE_RATE, subtype="PCM_16")
+        path = folder / "05.wav_samples" / sample_name(name, number, len(windows), 8)
+        soundfile.write(path, window, sounds.RATE, subtype="PCM_16")
     lines = [header] if header else []
     lines += [f"{number / 3:.3f},{label}" for number, label in enumerate(labels)]
     (folder / "04.labels" / f"{name}_label.csv").write_text("\n".join(lines) + "\n")
@@ -91,7 +91,7 @@ def test_without_the_recording_labels_are_taken_by_order_and_marked_so(older, tm
     assert table["time_s"].null_count == table["x"].null_count == len(table)
     for number in (0, 7, 20):
         raw, _ = soundfile.read(
-            folder / "05.wav_samples" / sample_name(NAME, number, 22), dtype="int16"
+            folder / "05.wav_samples" / sample_name(NAME, number, 22, 8), dtype="int16"
         )
         np.testing.assert_array_equal(windows[number], (raw / 2**15).T.astype(np.float32))
     (audit,) = read_tsv(out / "recordings.tsv")
@@ -122,11 +122,11 @@ def test_with_the_recording_every_label_is_that_of_its_touch(session, older, tmp
     assert [row["label"] for row in rows] == [keys[found[number]] for number in kept]
     assert {row["pairing"] for row in rows} == {"verified"}
     assert {row["participant"] for row in rows} == {"Zoë"}
-    times = firsts[[found[number] for number in kept]] / SAMPLE_RATE
+    times = firsts[[found[number] for number in kept]] / sounds.RATE
     np.testing.assert_allclose([row["time_s"] for row in rows], times, atol=3e-4)
     whole = np.concatenate(list(AudioFile(folder / "01.acoustic" / RECORDING).blocks()))
     for row, window in zip(rows, windows, strict=True):
-        first = round(row["time_s"] * SAMPLE_RATE) - 2192
+        first = round(row["time_s"] * sounds.RATE) - 2192
         np.testing.assert_array_equal(window, whole[first : first + 8192].T)
     listed = read_tsv(out / "ingested.tsv")
     assert len(listed) == len(found)
@@ -165,7 +165,7 @@ def test_windows_that_are_no_tap_of_the_recording_are_dropped(session, tmp_path)
         "its window is not in the recording",
         "no tap begins where its window was cut",
         "",
-        f"the same tap as {sample_name(NAME, 2, 4)}",
+        f"the same tap as {sample_name(NAME, 2, 4, 8)}",
     ]
     assert load_taps(out)[0]["label"].to_pylist() == [keys[2]]
 
@@ -214,9 +214,9 @@ def spoil(folder, kind):
     elif kind == "one label less":
         table.write_text("\n".join(table.read_text().splitlines()[:-1]) + "\n")
     elif kind == "two channels":
-        soundfile.write(wavs[3], np.zeros((8192, 2)), SAMPLE_RATE)
+        soundfile.write(wavs[3], np.zeros((8192, 2)), sounds.RATE)
     elif kind == "too short":
-        soundfile.write(wavs[3], np.zeros((8000, 8)), SAMPLE_RATE)
+        soundfile.write(wavs[3], np.zeros((8000, 8)), sounds.RATE)
     elif kind == "another rate":
         soundfile.write(wavs[3], np.zeros((8192, 8)), 48_000)
     elif kind == "no wav":
@@ -234,7 +234,7 @@ def spoil(folder, kind):
     [
         ("one wav less", "22 labels for 21 wavs"),
         ("one label less", "21 labels for 22 wavs"),
-        ("two channels", "2 channel(s); tap2key needs 8"),
+        ("two channels", "2 channel(s), but array.channels is 8"),
         ("too short", "8000 samples at 96000 Hz; a window has 8192"),
         ("another rate", "at 48000 Hz; a window has"),
         ("no wav", "not readable as wav"),
@@ -280,12 +280,12 @@ def test_labels_without_a_header_are_in_the_last_column(older, tmp_path):
 
 def test_a_table_that_names_a_wav_twice_is_refused(tmp_path, capsys):
     write_older(tmp_path, [np.zeros((8192, 8), np.int16)] * 2, [])
-    name = sample_name(NAME, 0, 2)
+    name = sample_name(NAME, 0, 2, 8)
     table = tmp_path / "04.labels" / f"{NAME}_label.csv"
     with table.open("w", newline="") as handle:
         csv.writer(handle).writerows([["file", "label"], [name, "a"], [name, "b"]])
     assert ingest(tmp_path, tmp_path / "out") == 1
-    assert "not once among its files" in capsys.readouterr().err
+    assert "must be once among its files" in capsys.readouterr().err
 
 
 def test_windows_are_found_to_the_sample_even_if_they_were_changed(tmp_path):
@@ -310,5 +310,5 @@ def test_windows_are_found_to_the_sample_even_if_they_were_changed(tmp_path):
 def test_a_swing_belongs_to_the_last_tap_that_began_before_it():
     onsets = np.array([1000, 9000, 20_000])
     swings = np.array([950, 1000, 4000, 9000 + 3840, 9000 + 3841, 20_001, 500])
-    assert taps_at(swings, onsets).tolist() == [0, 0, 0, 1, -1, 2, -1]
-    assert taps_at(swings, onsets[:0]).tolist() == [-1] * 7
+    assert taps_at(swings, onsets, sounds.RATE).tolist() == [0, 0, 0, 1, -1, 2, -1]
+    assert taps_at(swings, onsets[:0], sounds.RATE).tolist() == [-1] * 7

@@ -70,7 +70,11 @@ def test_a_model_says_from_which_commit_it_started(tmp_path, cache):
     assert run("fetch", "--checkpoint", NAME, "--output", tmp_path / "tiny").returncode == 0
     quick = {"epochs": 1, "batch_size": 12, "learning_rate": 1e-12}
     for revision, pretrained, commit in ((None, True, NEW), (OLD, False, OLD)):
-        model = {"checkpoint": NAME, "revision": revision, "shape": {"mask_time_prob": 0.0}}
+        model = {
+            "checkpoint": NAME,
+            "revision": revision,
+            "config_overrides": {"mask_time_prob": 0.0},
+        }
         settings = {"model": model, "training": quick}
         output = f"model-{commit[0]}"
         arguments = training_arguments(folder, training, tmp_path, output, **settings)

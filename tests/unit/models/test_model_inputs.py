@@ -15,7 +15,7 @@ from tap2key.__main__ import main
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json
 from tap2key.datasets.encoded_dataset import Rows, identities, load_fold
-from tap2key.datasets.representations import Encoding
+from tap2key.datasets.encoding import Encoding
 from tap2key.models.model_inputs import cut_for
 from tap2key.models.predictor import load_predictor
 
@@ -33,7 +33,7 @@ def study(tmp_path_factory):
     root = tmp_path_factory.mktemp("study")
     folder, training, made = held_out_study(root, taps=96)
     stage("train", *training_arguments(folder, training, root, **CROPPED))
-    tested = ("--dataset", made["Ana"], "--output", root / "scores")
+    tested = ("--datasets", made["Ana"], "--output", root / "scores")
     stage("evaluate", "--model", root / "model", *tested)
     return folder, training, made, root
 
@@ -97,7 +97,7 @@ def test_the_feature_extractor_says_where_to_cut(study):
 
 def test_a_fold_is_exported_as_a_model_takes_it(study, tmp_path):
     folder, training, made, root = study
-    arguments = ("--fold", folder, "--datasets", *training, "--test", made["Ana"])
+    arguments = ("--fold", folder, "--datasets", *training, "--test-datasets", made["Ana"])
     given = ("export", "--dataset", *arguments, "--model", root / "model")
     stage(*given, "--output", tmp_path / "exported")
     exported = datasets.load_from_disk(str(tmp_path / "exported"))
@@ -148,7 +148,7 @@ def test_stacked_channels_are_cut_one_by_one(tmp_path, crop_ms):
 def test_a_forest_takes_whole_rows(study, tmp_path):
     folder, training, made, _ = study
     given = ("--fold", folder, "--datasets", *training, "--output", tmp_path / "forest")
-    stage("baseline", *given, "--settings", '{"kind": "level_forest", "trees": 3}')
+    stage("baseline", *given, "--kind", "level_forest", "--trees", 3)
     data = load_fold(folder, training, made["Ana"])["test"]
     assert cut_for(tmp_path / "forest", data) is data
 
@@ -160,7 +160,7 @@ def test_rows_that_a_model_cannot_take_are_refused(study, tmp_path, capsys):
     with pytest.raises(Tap2keyError, match=r"takes rows of 512 values, not of 256"):
         cut_for(root / "model", cut)
     other = dataset(tmp_path / "other", "Ana", [0, 1, 2], labels=("a", "b", "c"))
-    with pytest.raises(Tap2keyError, match="was trained on other keys"):
+    with pytest.raises(Tap2keyError, match="was trained on different keys"):
         cut_for(root / "model", datasets.load_from_disk(str(other)))
     arguments = ("--taps", tmp_path, "--model", root / "model", "--output", tmp_path / "out")
     assert main(["export", "--dataset", "paths", *map(str, arguments)]) == 1

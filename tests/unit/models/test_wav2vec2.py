@@ -12,14 +12,23 @@ from transformers import (
     Trainer,
     TrainingArguments,
     Wav2Vec2Config,
+    Wav2Vec2ForSequenceClassification,
     Wav2Vec2Model,
     pipeline,
 )
 
 from tap2key.core.errors import Tap2keyError
-from tap2key.datasets.representations import Encoding, interleave
+from tap2key.datasets.crops import Cut
+from tap2key.datasets.encoding import Encoding
+from tap2key.datasets.representations import interleave
 from tap2key.models import wav2vec2 as model_module
-from tap2key.models.wav2vec2 import FIRST_KERNEL, build_extractor, build_model, inflate
+from tap2key.models.wav2vec2 import (
+    FIRST_KERNEL,
+    build_extractor,
+    build_model,
+    inflate,
+    with_stem,
+)
 
 LENGTH = 512
 
@@ -87,7 +96,7 @@ def test_a_checkpoint_with_these_labels_goes_on_where_it_was(model, saved):
 
 def test_a_checkpoint_with_other_labels_is_refused(saved):
     for labels in (("a", "b"), ("a", "b", "c"), ("b", "a", "|")):
-        with pytest.raises(Tap2keyError, match=r"was trained on other labels \(3 of them\)"):
+        with pytest.raises(Tap2keyError, match=r"was trained on different labels \(3 of them\)"):
             build_model(str(saved), {}, labels, LENGTH)
 
 
@@ -104,11 +113,11 @@ def test_a_checkpoint_without_a_classifier_takes_any_labels(tmp_path):
     ("shape", "message"),
     [
         ({"hidden_sise": 16}, "Wav2Vec2Config has no setting 'hidden_sise'"),
-        ({"conv_stride": [16, 2, 2]}, r"model\.shape: "),
-        ({"num_attention_heads": 3}, r"model\.shape: .*num_heads"),
-        ({"num_attention_heads": 0}, r"model\.shape: .*zero"),
-        ({"hidden_act": "odd"}, r"model\.shape: 'odd'"),
-        ({"hidden_size": -4}, r"model\.shape: .*negative"),
+        ({"conv_stride": [16, 2, 2]}, r"model\.config_overrides: "),
+        ({"num_attention_heads": 3}, r"model\.config_overrides: .*num_heads"),
+        ({"num_attention_heads": 0}, r"model\.config_overrides: .*zero"),
+        ({"hidden_act": "odd"}, r"model\.config_overrides: 'odd'"),
+        ({"hidden_size": -4}, r"model\.config_overrides: .*negative"),
         ({"id2label": {0: "z"}}, "'id2label' comes from the keyboard"),
         ({"dtype": "float16"}, r"'dtype' comes from training\.precision"),
     ],
@@ -204,6 +213,18 @@ def test_an_aligned_stem_keeps_the_pretrained_weights_and_sees_frames(tmp_path):
     assert new[FIRST_KERNEL].shape[-1] == 8 * old[FIRST_KERNEL].shape[-1]
 
 
+def test_a_stem_from_scratch_is_given_for_one_channel_and_built_for_all():
+    built = []
+    for kernel, stride, channels in ((64, 16, None), (8, 2, 8)):
+        torch.manual_seed(0)
+        shape = {**SHAPE, "conv_kernel": [kernel, 3], "conv_stride": [stride, 2]}
+        built.append(build_model(None, shape, LABELS, 512, aligned_channels=channels))
+    by_hand, widened = built
+    assert by_hand.config.to_dict() == widened.config.to_dict()
+    for name, weight in by_hand.state_dict().items():
+        assert torch.equal(widened.state_dict()[name], weight), name
+
+
 def test_a_checkpoint_that_is_not_here_is_said_so_at_once(monkeypatch):
     """Without asking a network, which would take a minute to give up."""
 
@@ -254,6 +275,25 @@ def test_frozen_parameters_stay_as_they_are():
         assert same == name.startswith("wav2vec2.feature_extractor") or "masked_spec" in name, name
 
 
+def test_training_learns_the_same_without_gradients_of_the_inputs():
+    torch.manual_seed(0)
+    ours = build_model(None, SHAPE, LABELS, 2048)
+    stock = Wav2Vec2ForSequenceClassification(ours.config)
+    stock.load_state_dict(ours.state_dict())
+    inputs = torch.linspace(-1, 1, 2 * 2048).reshape(2, 2048)
+    asked, gradients = [], []
+    for model in (ours, stock):
+        first = model.wav2vec2.feature_extractor.conv_layers[0]
+        first.register_forward_pre_hook(lambda _, given: asked.append(given[0].requires_grad))
+        torch.manual_seed(1)
+        model.train()(inputs, labels=torch.tensor([0, 1])).loss.backward()
+        gradients.append([p.grad for p in model.parameters()])
+    assert asked == [False, True]
+    for own, theirs in zip(*gradients, strict=True):
+        assert (own is None) == (theirs is None)
+        assert own is None or torch.equal(own, theirs)
+
+
 def test_short_inputs_are_trained_without_masks():
     """A mask of the default ten frames is longer than what a tap leaves, and is refused."""
     torch.manual_seed(0)
@@ -302,11 +342,11 @@ def test_the_prototypes_recipe_trains_from_a_folder_and_loads_anywhere(pretraine
     recipe = {"epochs": 1, "batch_size": 4, "gradient_accumulation_steps": 4}
     for aligned in (False, True):
         chosen = {"checkpoint": str(checkpoint), "inflate_stem": aligned}
-        shape = {"mask_time_prob": 0.0}
+        overrides = {"mask_time_prob": 0.0}
         if aligned:
-            shape["conv_stride"] = [5, 2, 2, 2, 1, 1, 1]
+            overrides["conv_stride"] = [5, 2, 2, 2, 1, 1, 1]
         output = f"aligned-{aligned}"
-        settings = {"model": {**chosen, "shape": shape}, "training": recipe}
+        settings = {"model": {**chosen, "config_overrides": overrides}, "training": recipe}
         stage("train", *training_arguments(folder, training, tmp_path, output, **settings))
         classify = pipeline("audio-classification", model=str(tmp_path / output), device="cpu")
         found = classify(
@@ -325,3 +365,16 @@ def test_frozen_parameters_are_those_whose_names_begin_so():
         assert parameter.requires_grad != name.startswith("wav2vec2.feature_extractor"), name
     with pytest.raises(Tap2keyError, match=r"model.freeze: no parameter begins with 'stem'"):
         build_model(None, SHAPE, LABELS, 512, freeze=["stem"])
+
+
+def test_each_pair_becomes_one_token_unless_the_stem_is_given():
+    pairs = Cut(0, 193, 28, stacked=True)
+    stem = with_stem({"conv_dim": [16]}, pairs)
+    assert stem == {"conv_dim": [16], "conv_kernel": [193], "conv_stride": [193]}
+    own = {"conv_kernel": [10], "conv_stride": [5]}
+    assert with_stem(own, pairs) == own
+    assert with_stem({"conv_dim": [16]}, Cut(0, 193, 8)) == {"conv_dim": [16]}
+    shape = {**SHAPE, **with_stem({"conv_dim": [16], "num_feat_extract_layers": 1}, pairs)}
+    classifier = build_model(None, shape, LABELS, pairs.length)
+    tokens = classifier.wav2vec2.feature_extractor(torch.randn(2, pairs.length))
+    assert tokens.shape == (2, 16, 28)

@@ -1,13 +1,24 @@
+import os
 import socket
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
+from made import WORKFLOW
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json, write_json
-from tap2key.orchestration.leftover_jobs import RECORD, take_over
+from tap2key.orchestration import leftover_jobs
+from tap2key.orchestration.leftover_jobs import RECORD, SECONDS_OF_SILENCE, take_over
+
+ENDS_BY_ITSELF = """
+import sys
+from pathlib import Path
+from tap2key.orchestration import leftover_jobs
+leftover_jobs.take_over(Path(sys.argv[1]), "first-run")
+"""
 
 
 def note(results, process, started, host=None):
@@ -20,6 +31,11 @@ def note(results, process, started, host=None):
             "started": started,
         },
     )
+
+
+def silent_for(results, seconds):
+    then = time.time() - seconds
+    os.utime(results / RECORD, (then, then))
 
 
 @pytest.fixture
@@ -73,6 +89,46 @@ def test_a_run_without_slurm_ends_the_jobs_of_one_with_it(tmp_path, empty_queue)
 def test_where_there_is_no_slurm_the_note_is_kept_for_where_there_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
     note(tmp_path, 1, 12.5, host="elsewhere")
+    silent_for(tmp_path, SECONDS_OF_SILENCE + 1)
     assert take_over(tmp_path, None) == []
     assert (tmp_path / RECORD).exists()
     assert "an earlier run submitted jobs to SLURM" in capsys.readouterr().err
+
+
+def test_a_run_on_another_machine_is_left_alone_until_it_has_been_silent(tmp_path, empty_queue):
+    note(tmp_path, 1, 12.5, host="login-2")
+    with pytest.raises(Tap2keyError, match=r"\(process 1 on login-2\).*start again in 3 minutes"):
+        take_over(tmp_path, "second-run")
+    assert not empty_queue.exists()
+    silent_for(tmp_path, SECONDS_OF_SILENCE + 1)
+    assert take_over(tmp_path, "second-run") == []
+    assert read_json(tmp_path / RECORD)["name"] == "second-run"
+    assert [path.name for path in tmp_path.glob(".now-*")] == []
+
+
+def test_a_note_from_the_future_holds_nobody_up(tmp_path, empty_queue):
+    note(tmp_path, 1, 12.5, host="login-2")
+    silent_for(tmp_path, -SECONDS_OF_SILENCE - 60)
+    assert take_over(tmp_path, "second-run") == []
+
+
+def test_a_run_shows_that_it_goes_on(tmp_path, monkeypatch):
+    touched = []
+    monkeypatch.setattr(leftover_jobs, "SECONDS_BETWEEN_TOUCHES", 0)
+    monkeypatch.setattr(os, "utime", lambda path: touched.append(path))
+    take_over(tmp_path, "first-run")
+    while not touched:
+        pass
+    assert touched[0] == tmp_path / RECORD
+    # Its thread ends with the note.
+    note(tmp_path, 1, 12.5)
+
+
+def test_a_run_that_ended_need_not_be_waited_for_but_its_jobs_are(
+    tmp_path, monkeypatch, empty_queue
+):
+    subprocess.run([sys.executable, "-c", ENDS_BY_ITSELF, tmp_path], check=True, cwd=WORKFLOW)
+    monkeypatch.setattr(socket, "gethostname", lambda: "login-2")
+    assert read_json(tmp_path / RECORD)["name"] == "first-run"
+    assert take_over(tmp_path, "second-run") == []
+    assert "--name first-run" in empty_queue.read_text()

@@ -6,12 +6,14 @@ import pytest
 from made import session
 
 from tap2key.__main__ import parse
-from tap2key.config.configuration import complete_experiment
+from tap2key.config.arguments import options_of, settings_of
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv
-from tap2key.datasets.representations import Encoding
-from tap2key.orchestration import options, plan
-from tap2key.study.manifest import read_manifest
+from tap2key.core.shipped import DIFFICULTY
+from tap2key.datasets.encoding import Encoding
+from tap2key.orchestration import plan, planning
+from tap2key.orchestration.fold_plans import values_of
+from tap2key.study.manifest import Recording, read_manifest
 
 FOREST = {"kind": "level_forest"}
 
@@ -30,7 +32,7 @@ def planned(root, main_process=True, experiments=None, **config):
         "experiments": experiments or {"only": {}},
         **config,
     }
-    return plan.make_plan(raw, main_process)
+    return planning.make_plan(raw, main_process)
 
 
 def names_of(folders):
@@ -79,6 +81,42 @@ def test_a_selection_that_cannot_be_run_says_what_there_is(study, config, messag
         assert made.folds(next(iter(made.experiments)))
 
 
+@pytest.mark.parametrize(
+    ("settings", "array", "message"),
+    [
+        ({"kind": "gcc_phat_forest", "encoding": {"representation": "pairs"}}, {}, "side by side"),
+        ({"kind": "level_forest", "encoding": {"representation": "stack"}}, {}, "side by side"),
+        ({"kind": "mfcc_forest", "encoding": {"representation": "average"}}, {}, "side by side"),
+        ({"kind": "learned_gcc", "encoding": {"representation": "stack"}}, {}, "side by side"),
+        ({"kind": "multilateration"}, {}, "set array.positions_mm"),
+        ({"kind": "pairs_svm"}, {}, "set encoding.representation to pairs, not interleave"),
+        ({"kind": "level_forest"}, {"channels": 1}, "compares channels, but there is only one"),
+        (
+            {"encoding": {"crop_ms": [2, 4]}, "model": {"crop_ms": [2, 5]}},
+            {},
+            r"model.crop_ms \[2, 5\]: the encoding does not hold that much",
+        ),
+        ({"kind": "convolutional", "model": {"crop_ms": [30, 5]}}, {}, "does not hold that much"),
+        ({"kind": "learned_gcc", "model": {"crop_ms": [30, 5]}}, {}, "does not hold that much"),
+    ],
+)
+def test_a_model_that_cannot_be_made_of_its_encoding_is_refused(study, settings, array, message):
+    experiments = {"good": {}, "e": settings}
+    with pytest.raises(Tap2keyError, match=rf"config: experiments\.e: .*{message}"):
+        planned(study, experiments=experiments, array=array)
+    assert planned(study, experiments=experiments, array=array, select_experiments="good")
+
+
+def test_no_key_may_be_called_as_keys_being_released_are(study):
+    keyboard = study / "keys.csv"
+    keyboard.write_text("label\na\nrelease\n", encoding="utf-8")
+    assert planned(study, keyboard=str(keyboard), truth={"releases": "drop"}).participants
+    with pytest.raises(Tap2keyError, match=r"has a key 'release'.*truth.releases: keep"):
+        planned(study, keyboard=str(keyboard), truth={"releases": "keep"})
+    keyboard.write_text("label\na\nb\n", encoding="utf-8")
+    assert planned(study, keyboard=str(keyboard), truth={"releases": "keep"}).participants
+
+
 def test_leaving_sessions_out(study):
     made = planned(study, experiments={"e": {"split": "leave_one_session_out"}})
     assert list(made.folds("e")) == ["Ana~one", "Ana~two", "Bo~one", "Zoë Z~one"]
@@ -87,14 +125,163 @@ def test_leaving_sessions_out(study):
     assert names_of(made.tested_datasets("e", "Ana~two")) == ["Ana"]
 
 
+# Ana sat at both tables.
+TABLES = {"Ana/one": "oak", "Ana/two": "glass", "Bo/one": "glass", "Zoë Z/one": "oak"}
+
+
+def at_tables(root, tables):
+    rows = [f"{path}\t{table}\n" for path, table in tables.items()]
+    (root / "study" / "study.tsv").write_text("path\ttable\n" + "".join(rows), encoding="utf-8")
+
+
+def test_leaving_one_table_out(study):
+    """The folds of a table train on nobody who sat only there."""
+    at_tables(study, TABLES)
+    tables = {"split": "leave_one_out", "by": "Table"}
+    for main_process in (True, False):
+        made = planned(study, main_process, experiments={"t": tables, "p": {}})
+        assert list(made.folds("t")) == ["glass", "oak"]
+        assert made.fold_options("t", "glass")[:3] == ["--held-group", "table", "glass"]
+        assert names_of(made.training_datasets("t", "glass")) == ["Ana", "Zoë Z"]
+        assert names_of(made.tested_datasets("t", "glass")) == ["Ana", "Bo"]
+        assert names_of(made.training_datasets("t", "oak")) == ["Ana", "Bo"]
+        assert names_of(made.tested_datasets("t", "oak")) == ["Ana", "Zoë Z"]
+        assert (made.adapted, made.candidates) == (["p"], ["p"])
+    before = made.folds("t")["glass"].held
+    at_tables(study, {**TABLES, "Ana/two": "oak"})
+    made = planned(study, experiments={"t": tables})
+    assert names_of(made.tested_datasets("t", "glass")) == ["Bo"]
+    # Who moved is not in the fold's arguments, but must recreate it.
+    assert made.folds("t")["glass"].held != before
+
+
+def test_leaving_one_out_of_a_known_column_is_the_split_of_that_name(study):
+    for column in ("participant", "session"):
+        split = {"split": "leave_one_out", "by": column}
+        made = planned(study, experiments={"a": split, "b": {"split": f"leave_one_{column}_out"}})
+        assert made.folds("a") == made.folds("b")
+        assert made.adapted == (["a", "b"] if column == "participant" else [])
+
+
+@pytest.mark.parametrize(
+    ("changed", "by", "message"),
+    [
+        ({"Ana/two": ""}, "table", r"experiments\.t\.by: no table is given for .*two.*study\.tsv"),
+        ({}, "mood", r"experiments\.t\.by: no mood is given for .*Ana.*one"),
+        ({"Bo/one": "a/b"}, "table", "the table 'a/b' cannot name a fold .*slash.*; rename it in"),
+        ({"Bo/one": "Oak"}, "table", "the table 'oak' cannot name a fold .*'Oak' only in case"),
+        (dict.fromkeys(TABLES, "oak"), "table", r"has one table \(oak\), too few to hold one out"),
+    ],
+)
+def test_a_column_that_cannot_make_folds_says_why(study, changed, by, message):
+    at_tables(study, {**TABLES, **changed})
+    with pytest.raises(Tap2keyError, match=message):
+        planned(study, experiments={"t": {"split": "leave_one_out", "by": by}})
+
+
+def test_folds_are_selected_by_what_they_hold_out(study):
+    at_tables(study, TABLES)
+    experiments = {"t": {"split": "leave_one_out", "by": "table"}, "p": {}}
+    made = planned(study, experiments=experiments, select_folds="oak,Bo")
+    assert (list(made.folds("t")), list(made.folds("p"))) == (["oak"], ["Bo"])
+    made = planned(study, experiments=experiments, select_folds="oak")
+    with pytest.raises(
+        Tap2keyError, match=r"selects no fold of experiments\.p; available: Ana, Bo"
+    ):
+        made.folds("p")
+    with pytest.raises(
+        Tap2keyError, match="unknown 'steel'; available: Ana, Bo, Zoë Z, glass, oak"
+    ):
+        planned(study, experiments=experiments, select_folds="steel").folds("t")
+
+
+def test_of_fewer_training_people_each_trains_equally_often(study):
+    made = planned(study, experiments={"one": {"training_participants": 1}})
+    trained = {fold: names_of(made.training_datasets("one", fold)) for fold in made.folds("one")}
+    assert trained == {"Ana": ["Bo"], "Bo": ["Zoë Z"], "Zoë Z": ["Ana"]}
+    assert made.fold_options("one", "Bo")[:2] == ["--held-out", "Bo"]
+    with pytest.raises(Tap2keyError, match=r"is 3, but beside those tested .* has 2; give at most"):
+        planned(study, experiments={"e": {"training_participants": 3}}).folds("e")
+    sessions = {"split": "leave_one_session_out", "training_participants": 1}
+    with pytest.raises(Tap2keyError, match=r"experiments\.e\.training_participants: only where"):
+        planned(study, experiments={"e": sessions}).folds("e")
+
+
+def test_people_are_held_out_in_groups(study):
+    settings = {"split": "group_k_fold", "blocks": 2}
+    made = planned(study, experiments={"g": settings})
+    assert {name: fold.test for name, fold in made.folds("g").items()} == {
+        "group-1": ("Ana", "Zoë Z"),
+        "group-2": ("Bo",),
+    }
+    assert names_of(made.training_datasets("g", "group-1")) == ["Bo"]
+    assert made.fold_options("g", "group-1")[:3] == ["--held-out", "Ana", "Zoë Z"]
+    assert names_of(made.training_datasets("g", "group-2")) == ["Ana", "Zoë Z"]
+    only = planned(study, experiments={"g": settings}, select_folds="Bo")
+    assert list(only.folds("g")) == ["group-2"]
+    with pytest.raises(Tap2keyError, match=r"blocks is 4, but the study has 3 participants"):
+        planned(study, experiments={"g": {**settings, "blocks": 4}}).folds("g")
+    fewer = {**settings, "blocks": 3, "training_participants": 1}
+    alone = planned(study, experiments={"g": fewer})
+    assert names_of(alone.training_datasets("g", "group-2")) == ["Zoë Z"]
+    with pytest.raises(Tap2keyError, match=r"is 2, but beside those tested the study has 1"):
+        planned(study, experiments={"g": {**settings, "training_participants": 2}}).folds("g")
+
+
+def test_other_seeds_wait_for_the_one_that_searches(study):
+    experiments = {
+        "once": {"seeds": [5, 6], "search": {"each_seed": False}},
+        "each": {"seeds": [5, 6], "search": {}},
+        "none": {"seeds": [5, 6]},
+    }
+    made = planned(study, experiments=experiments)
+    assert made.searched("once", "Bo", 6) == [f"{made.results}/models/once/Bo/seed-5"]
+    others = [("once", 5), ("each", 5), ("each", 6), ("none", 6)]
+    assert [made.searched(name, "Bo", seed) for name, seed in others] == [[]] * 4
+
+
+def test_one_person_is_enough_where_nobody_is_held_out(tmp_path):
+    session(tmp_path / "study", "Ana/one")
+    experiments = {
+        "c": {"split": "chronological", "test_fraction": 0.25},
+        "b": {"split": "blocks", "blocks": 3},
+        "k": {"split": "k_fold", "blocks": 3},
+        "r": {"split": "random"},
+    }
+    made = planned(tmp_path, experiments=experiments)
+    assert list(made.folds("c")) == ["chronological"]
+    assert made.fold_options("c", "chronological") == ["--chronological", "--test-fraction=0.25"]
+    assert list(made.folds("b")) == ["block-1", "block-2", "block-3"]
+    assert made.fold_options("b", "block-2") == ["--block", "2", "--blocks=3"]
+    assert list(made.folds("k")) == ["part-1", "part-2", "part-3"]
+    assert made.fold_options("k", "part-3") == ["--part", "3", "--blocks=3"]
+    for name in experiments:
+        for fold in made.folds(name):
+            assert names_of(made.training_datasets(name, fold)) == ["Ana"]
+            assert names_of(made.tested_datasets(name, fold)) == ["Ana"]
+    assert (made.adapted, made.candidates) == ([], [])
+    sessions = {"s": {"split": "leave_one_session_out"}}
+    with pytest.raises(Tap2keyError, match=r"one session \(Ana/one\), too few to hold one out"):
+        planned(tmp_path, experiments=sessions)
+    session(tmp_path / "study", "Ana/two")
+    assert list(planned(tmp_path, experiments=sessions).folds("s")) == ["Ana~one", "Ana~two"]
+    with pytest.raises(
+        Tap2keyError, match=r"one participant \(Ana\), too few .* experiments\.p does"
+    ):
+        planned(tmp_path, experiments={**sessions, "p": {}})
+
+
 def test_given_and_random_splits(study):
-    given = {"split": "given", "given": {"test": ["Zoë Z"], "train": ["Ana", "Bo"]}}
+    given = {"split": "predefined", "predefined": {"test": ["Zoë Z"], "train": ["Ana", "Bo"]}}
     made = planned(study, experiments={"g": given, "r": {"split": "random"}})
-    assert names_of(made.training_datasets("g", "given")) == ["Ana", "Bo"]
-    assert made.fold_options("g", "given")[:2] == ["--held-out", "Zoë Z"]
+    assert names_of(made.training_datasets("g", "predefined")) == ["Ana", "Bo"]
+    assert made.fold_options("g", "predefined")[:2] == ["--held-out", "Zoë Z"]
     assert made.fold_options("r", "random")[0] == "--random"
-    both = {"split": "given", "given": {"train": ["Ana", "Bo"], "test": ["Bo"]}}
-    with pytest.raises(Tap2keyError, match="Bo both in train and in test"):
+    assert made.candidates == ["g"]
+    many = {"g": given, "p": {"kind": "level_forest"}, "n": {"kind": "convolutional"}}
+    assert planned(study, experiments={**many, "r": {"split": "random"}}).candidates == ["p", "n"]
+    both = {"split": "predefined", "predefined": {"train": ["Ana", "Bo"], "test": ["Bo"]}}
+    with pytest.raises(Tap2keyError, match="Bo in both train and test"):
         planned(study, experiments={"g": both}).folds("g")
 
 
@@ -103,19 +290,19 @@ def test_a_split_between_two_roots(tmp_path):
     for name in ("first/Ana_one", "first/Ana_two", "first/Bo_one", "second/Cy_one", "second/Di/x"):
         session(tmp_path, name)
     roots = [str(tmp_path / "first"), f"{tmp_path}/second/"]
-    split = {"split": "given", "given": {"train": roots[:1], "test": roots[1:]}}
-    mixed = {"split": "given", "given": {"train": [roots[0], "Di"], "test": ["Cy"]}}
+    split = {"split": "predefined", "predefined": {"train": roots[:1], "test": roots[1:]}}
+    mixed = {"split": "predefined", "predefined": {"train": [roots[0], "Di"], "test": ["Cy"]}}
     experiments = {"both": split, "mixed": mixed}
     for main_process in (True, False):
         made = planned(tmp_path, main_process, experiments, study=roots)
         assert made.participants == ["Ana", "Bo", "Cy", "Di"]
-        assert made.folds("both")["given"].train == ("Ana", "Bo")
-        assert made.folds("both")["given"].test == ("Cy", "Di")
-        assert made.folds("mixed")["given"].train == ("Ana", "Bo", "Di")
+        assert made.folds("both")["predefined"].train == ("Ana", "Bo")
+        assert made.folds("both")["predefined"].test == ("Cy", "Di")
+        assert made.folds("mixed")["predefined"].train == ("Ana", "Bo", "Di")
     assert len(made.recordings) == 5
 
     session(tmp_path, "second/Bo_two")
-    with pytest.raises(Tap2keyError, match=r"both\.given: Bo both in train and in test"):
+    with pytest.raises(Tap2keyError, match=r"both\.predefined: Bo in both train and test"):
         planned(tmp_path, True, experiments, study=roots).folds("both")
     session(tmp_path, "second/Ana_one")
     with pytest.raises(Tap2keyError, match="both participant 'Ana', session 'one'"):
@@ -129,8 +316,8 @@ def test_a_split_between_two_roots(tmp_path):
 @pytest.mark.parametrize("side", ["train", "test"])
 def test_a_given_split_names_somebody_on_both_sides(study, side):
     given = {"train": ["Ana", "Bo"], "test": ["Zoë Z"], side: []}
-    experiments = {"g": {"split": "given", "given": given}}
-    with pytest.raises(Tap2keyError, match=rf"experiments\.g\.given\.{side}: selects nothing"):
+    experiments = {"g": {"split": "predefined", "predefined": given}}
+    with pytest.raises(Tap2keyError, match=rf"experiments\.g\.predefined\.{side}: selects nothing"):
         planned(study, experiments=experiments).folds("g")
 
 
@@ -188,6 +375,15 @@ def test_a_participant_left_out_stays_in_the_manifest(study):
     before = (study / "results" / "manifest.tsv").stat().st_mtime_ns
     planned(study, select_participants="Ana,Bo")
     assert (study / "results" / "manifest.tsv").stat().st_mtime_ns == before
+
+
+def test_a_group_may_be_asked_of_any_source_of_truth():
+    start = datetime(1970, 1, 1)
+    one = Recording("Ana", "one", "a", Path("a.wav"), start, None, (), truth="events")
+    with pytest.raises(Tap2keyError, match=r"no table is given for a\.wav; fill it in for every"):
+        values_of([one], "table", "t")
+    for column, value in (("session", "one"), ("truth", "events"), ("array", "array")):
+        assert values_of([one], column, "t") == [value]
 
 
 @pytest.mark.parametrize(
@@ -268,9 +464,9 @@ def test_people_whose_names_are_digits_are_selected(tmp_path):
     made = planned(tmp_path, select_folds=1, select_participants=[1, 2])
     assert made.participants == ["001", "002"]
     assert list(made.folds("only")) == ["001"]
-    given = {"split": "given", "given": {"train": [1], "test": [2]}}
+    given = {"split": "predefined", "predefined": {"train": [1], "test": [2]}}
     made = planned(tmp_path, experiments={"g": given})
-    assert made.fold_options("g", "given")[:2] == ["--held-out", "002"]
+    assert made.fold_options("g", "predefined")[:2] == ["--held-out", "002"]
 
 
 def test_roots_named_by_a_variable_train_and_test(tmp_path, monkeypatch):
@@ -278,9 +474,12 @@ def test_roots_named_by_a_variable_train_and_test(tmp_path, monkeypatch):
     session(tmp_path, "first/Ana/one")
     session(tmp_path, "second/Bo/one")
     roots = ["$SCRATCH/first", "$SCRATCH/second"]
-    split = {"split": "given", "given": {"train": roots[:1], "test": roots[1:]}}
+    split = {"split": "predefined", "predefined": {"train": roots[:1], "test": roots[1:]}}
     made = planned(tmp_path, study=roots, experiments={"g": split})
-    assert (made.folds("g")["given"].train, made.folds("g")["given"].test) == (("Ana",), ("Bo",))
+    assert (made.folds("g")["predefined"].train, made.folds("g")["predefined"].test) == (
+        ("Ana",),
+        ("Bo",),
+    )
 
 
 def test_where_things_land(study):
@@ -297,18 +496,25 @@ def test_where_things_land(study):
 
 def test_training_gets_only_what_determines_a_model(study):
     """So that another fold's or encoding's setting does not retrain it."""
-    made = planned(study, experiments={"w": {}, "f": FOREST})
-    assert {"model", "augmentation", "training"} <= set(made.model_settings("w"))
-    assert "trees" not in made.model_settings("w")
-    assert made.model_settings("f") == {"kind": "level_forest", "trees": 500}
-    assert (made.of_kind(forests=True), made.of_kind(forests=False)) == (["f"], ["w"])
+    network = {
+        **{"model": {"revision": "x"}, "augmentation": {"fir": 0.5}, "training": {"patience": 16}},
+        **{"seeds": [4], "oversample": False, "encoding": {"whiten": True}},
+    }
+    svm = {"kind": "pairs_svm", "encoding": {"representation": "pairs"}}
+    made = planned(
+        study, experiments={"w": network, "f": FOREST, "s": svm}, experiment_defaults={"trees": 7}
+    )
+    assert made.model_options("w") == ["--model-revision=x", "--augmentation-fir=0.5"]
+    assert made.model_options("f") == ["--kind=level_forest", "--trees=7"]
+    assert made.model_options("s") == ["--kind=pairs_svm"]
+    assert (made.of_kind(baselines=True), made.of_kind(baselines=False)) == (["f", "s"], ["w"])
 
 
 SEGMENT = {
     "selectivity_s": 0.05,
     "peak_height": 0.5,
     "latency_s": -0.25,
-    "none": "drop",
+    "outside_keys": "drop",
     "strict": True,
 }
 
@@ -322,26 +528,19 @@ def test_options_are_what_the_stages_understand(study):
         "highpass_hz": 120.5,
         "whiten": True,
     }
-    args = parse(["encode", "--taps", "t", "--output", "o", *options.encoding_options(encoding)])
-    assert Encoding.told(vars(args)) == Encoding("top", 44_100, (0.5, 4.0), 120.5, True)
-    args = parse(["encode", "--taps", "t", "--output", "o", *options.encoding_options(PLAIN)])
+    args = parse(["encode", "--taps", "t", "--output", "o", *options_of("encoding", encoding)])
+    assert Encoding.from_metadata(vars(args)) == Encoding("top", 44_100, (0.5, 4.0), 120.5, True)
+    args = parse(["encode", "--taps", "t", "--output", "o", *options_of("encoding", {})])
     assert (args.crop_ms, args.highpass_hz, args.whiten) == (None, None, False)
-    settings = {"validation": {"by": "session", "share": 0.35}, "oversample": False}
+    settings = {"validation": {"by": "session", "fraction": 0.35}, "oversample": False}
     made = planned(study, experiments={"e": settings})
     args = parse(["fold", "--datasets", "d", "--output", "o", *made.fold_options("e", "Zoë Z")])
     assert args.held_out == ["Zoë Z"]
-    assert (args.validation_by, args.validation_share, args.no_oversample) == (
-        "session",
-        0.35,
-        True,
-    )
+    chosen = (args.validation_by, args.validation_fraction, args.training_fraction)
+    assert (*chosen, args.oversample) == ("session", 0.35, 1.0, False)
     required = ["--manifest", "m", "--keyboard", "k", "--participant", "p", "--session", "s"]
-    args = parse(["segment", *required, "--output", "o", *options.segment_options(SEGMENT)])
-    assert (args.selectivity, args.latency, args.peak_height) == (0.05, -0.25, 0.5)
-    assert (args.none, args.strict) == ("drop", True)
-
-
-PLAIN = complete_experiment({}, "test")["encoding"]
+    args = parse(["segment", *required, "--output", "o", *options_of("segment", SEGMENT)])
+    assert settings_of(args, "segment") == SEGMENT
 
 
 def test_a_simulated_study_is_known_before_it_exists(tmp_path):
@@ -406,18 +605,20 @@ def test_new_recordings_that_snakemake_cannot_have_as_inputs_are_watched_all_the
     assert len(set(seen)) == 5
     assert planned(study, predict=asked).other_recordings == seen[-1]
     asked["recordings"] = os.fsdecode("Müller".encode("latin-1"))
-    with pytest.raises(Tap2keyError, match=r"predict\.recordings: 'M.*ller' is no text; rename it"):
+    with pytest.raises(
+        Tap2keyError, match=r"predict\.recordings: 'M.*ller' is not valid text; rename it"
+    ):
         assert planned(study, predict=asked).new_recordings
 
 
 def test_only_models_of_people_held_out_are_calibrated(study):
     experiments = {
         "held-out": {},
-        "given": {"split": "given", "given": {"train": ["Ana"], "test": ["Bo"]}},
-        "sessions": {"split": "leave_one_session_out"},
+        "chosen": {"split": "predefined", "predefined": {"train": ["Ana"], "test": ["Bo"]}},
+        "each-session": {"split": "leave_one_session_out"},
         "random": {"split": "random"},
     }
-    assert planned(study, experiments=experiments).adapted == ["held-out", "given"]
+    assert planned(study, experiments=experiments).adapted == ["held-out", "chosen"]
     assert planned(study, experiments=experiments, adaptation=[]).adapted == []
 
 
@@ -425,7 +626,7 @@ def test_two_folds_of_one_name_are_refused(tmp_path):
     for name in ("A/B~C", "A~B/C"):
         session(tmp_path / "study", name)
     made = planned(tmp_path, experiments={"e": {"split": "leave_one_session_out"}})
-    with pytest.raises(Tap2keyError, match=r"experiments\.e: two sessions' folds .* one name"):
+    with pytest.raises(Tap2keyError, match=r"experiments\.e: two sessions' folds .* be called"):
         made.folds("e")
 
 
@@ -468,7 +669,7 @@ def test_each_revision_of_a_checkpoint_is_fetched_into_a_folder_of_its_own(study
 def test_a_revision_of_what_is_not_on_the_hub_is_refused(study, checkpoint):
     where = None if checkpoint is None else str(study)
     model = {"checkpoint": where, "revision": "main"}
-    with pytest.raises(Tap2keyError, match=r"experiments\.e\.model\.revision: is for a name on"):
+    with pytest.raises(Tap2keyError, match=r"experiments\.e\.model\.revision: applies to names on"):
         planned(study, experiments={"e": {"model": model}})
 
 
@@ -480,3 +681,31 @@ def test_predicting_asks_for_the_memory_of_all_models(study):
     )
     # Three participants are held out in turn; the base model's weights are 378 MB.
     assert both - alone >= 3 * 378
+
+
+def test_a_hard_simulated_study_leaves_out_one_table_or_set_of_microphones(tmp_path):
+    experiments = {
+        column: {"split": "leave_one_out", "by": column}
+        for column in ("table", "room", "microphones")
+    }
+    raw = {
+        "results": str(tmp_path / "results"),
+        "simulate": {"difficulty": "hard", "participants": 10, "sessions": 3},
+        "experiments": experiments,
+    }
+    made = planning.make_plan(raw, main_process=True)
+    folds = {column: list(made.folds(column)) for column in experiments}
+    assert folds == {
+        "table": ["glass", "mdf", "plywood"],
+        "room": ["hall", "office"],
+        "microphones": [f"set-{number}" for number in range(1, 6)],
+    }
+    # Whoever was on a table has their other sessions in training, as a job sees it too.
+    job = planning.make_plan(raw, main_process=False)
+    for table, fold in job.folds("table").items():
+        tested = {r.participant for r in job.recordings if r.value_of("table") == table}
+        assert (fold.test, fold.train) == (tuple(sorted(tested)), tuple(job.participants))
+        assert fold.options == ("--held-group", "table", table)
+    assert made.difficulty == [str(DIFFICULTY), str(DIFFICULTY.with_name("hard.yaml"))]
+    assert made.simulate_options("x")[4:6] == ["--participants=10", "--sessions=3"]
+    assert "--difficulty=hard" in made.simulate_options("x")

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from tap2key.config.configuration import complete_config
-from tap2key.orchestration.plan import make_plan, plan_of
+from tap2key.config.experiments import stated
+from tap2key.orchestration.planning import make_plan, plan_of
 from tap2key.orchestration.recording_sources import find_recordings
 from tap2key.orchestration.simulated_sessions import files_to_declare, marker_of
 
@@ -87,10 +88,10 @@ def test_the_same_file_by_another_path_has_the_same_marker(plan, tmp_path):
 def test_only_a_session_that_lacks_a_file_loses_its_marker_and_only_in_the_main_process(plan):
     make_files(plan)
     tonys(plan)[-1].unlink()
-    make_plan(plan.config, main_process=True)
+    make_plan(stated(plan.config), main_process=True)
     left = [f for f in plan.simulated_folders if Path(marker_of(plan.results, f)).exists()]
     assert sorted(left) == sorted(plan.simulated_folders - {FLAT, NESTED})
     make_files(plan)
     tonys(plan)[0].unlink()
-    make_plan(plan.config, main_process=False)
+    make_plan(stated(plan.config), main_process=False)
     assert Path(marker(plan)).exists()

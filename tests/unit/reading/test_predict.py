@@ -3,19 +3,16 @@ import os
 import shutil
 import subprocess
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import soundfile
 import sounds
-import torch
 from made import (
     ENCODING,
     EVERYBODY,
     LABELS,
-    SHAPE,
     WORKFLOW,
     command,
     error_line,
@@ -24,35 +21,19 @@ from made import (
 )
 from scipy.signal import resample_poly
 from sounds import make_session
+from untrained import network
 
 from tap2key.__main__ import main
+from tap2key.audio.array import DEFAULT, Array
 from tap2key.core.files import read_json, read_tsv
 from tap2key.core.shipped import KEYBOARD
+from tap2key.datasets.encoding import Encoding
 from tap2key.datasets.representations import encode_windows
-from tap2key.models.model_folder import write_about
 from tap2key.models.predictor import load_predictor
-from tap2key.models.wav2vec2 import build_extractor, build_model
+from tap2key.reading.tapped_keys import what_keys_type
 from tap2key.study.keyboard import load_keyboard
 
 TIMES = [0.6, 0.9, 1.35, 2.0, 2.2]
-
-
-def network(folder, labels, seed=0, encoding=ENCODING, length=512):
-    """A model's folder as training writes it, with weights that were never trained."""
-    torch.manual_seed(seed)
-    build_model(None, SHAPE, labels, length).save_pretrained(folder)
-    build_extractor(encoding.sample_rate).save_pretrained(folder)
-    settings = {"kind": "wav2vec2", "model": {"crop_ms": None, "max_duration_s": None}}
-    about = {
-        "held_out": ["Ana"],
-        "tests_on_rows": False,
-        "fingerprints": {"Bo": ""},
-        "validation_by": "session",
-    }
-    about["class_counts"] = {"train": dict.fromkeys(labels, 1)}
-    trained_on = SimpleNamespace(labels=labels, encoding=encoding)
-    write_about(folder, settings, about, trained_on, length, seed, {})
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +46,14 @@ def models(tmp_path_factory):
 def forest(tmp_path_factory):
     root = tmp_path_factory.mktemp("forest")
     folder, training, _ = held_out_study(root, EVERYBODY[:3])
-    settings = json.dumps({"kind": "level_forest", "trees": 5})
+    chosen = ("--kind", "level_forest", "--trees", 5)
     where = ("--datasets", *training, "--output", root / "model")
-    stage("baseline", "--fold", folder, "--settings", settings, *where)
+    stage("baseline", "--fold", folder, *chosen, *where)
     return root / "model"
 
 
 def asked(models, recordings, output, *options):
-    given = ("--model", *models, "--recordings", *recordings)
+    given = ("--models", *models, "--recordings", *recordings)
     return ["predict", *given, "--output", output, *options]
 
 
@@ -85,7 +66,7 @@ def refused(capsys, models, recordings, tmp_path, *options):
 
 
 def named(folder):
-    table = pq.read_table(folder / "predictions.parquet").to_pandas()
+    table = pq.read_table(folder / "tapped_keys.parquet").to_pandas()
     return table, np.stack(table.probabilities)
 
 
@@ -106,6 +87,33 @@ def text_grid(path):
     assert [key for key, _ in flat] == ["xmin", "xmax", "text"] * int(values[first][1])
     read = [json.loads(value) if key == "text" else float(value) for key, value in flat]
     return [tuple(read[at : at + 3]) for at in range(0, len(read), 3)]
+
+
+def test_recordings_of_one_of_two_arrays_that_models_know(tmp_path, capsys):
+    """They were trained on four microphones of two rigs; either may be meant."""
+    small = Array(channels=4, sample_rate=48_000, groups=(("top", (0, 1, 2, 3)),))
+    encodings = [Encoding("top", 16_000, (1, 3), array=array) for array in (DEFAULT, small)]
+    both = [
+        network(tmp_path / str(seed), LABELS, seed, encoding, length=256)
+        for seed, encoding in enumerate(encodings)
+    ]
+    sound = sounds.recording(TIMES, 3.0)
+    whole = sounds.write_wav(tmp_path / "whole.wav", sound)
+    part = sounds.write_wav(tmp_path / "part.wav", resample_poly(sound[:, 4:], 1, 2), 48_000)
+    line = refused(capsys, both, [whole], tmp_path)
+    assert "trained on a different array" in line and "say with --array" in line
+    arrays = [json.dumps(each.array.as_dict()) for each in encodings]
+    answers = []
+    for name, path, array in (("large", whole, arrays[0]), ("small", part, arrays[1])):
+        assert predict(both, [path], tmp_path / name, "--array", array) == 0
+        answers.append(named(tmp_path / name)[1])
+    # The same microphones at half the rate.
+    assert answers[0].shape == answers[1].shape == (len(TIMES), len(LABELS))
+    np.testing.assert_allclose(answers[0], answers[1], atol=0.02)
+    other = '{"channels": 4, "groups": {"top": [0, 1]}}'
+    assert "does not go together with --array" in refused(
+        capsys, both, [part], tmp_path, "--array", other
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -156,8 +164,10 @@ def test_a_dead_microphone_is_said_beside_what_was_named(models, tmp_path, capsy
     sound[:, 3] = 0
     sounds.write_wav(folder / "dead.wav", sound)
     assert predict(models, [folder], tmp_path / "out") == 0
-    rows = {row["recording"]: row["warnings"] for row in read_tsv(tmp_path / "out/recordings.tsv")}
-    said = "channel 3 dead (silent: all samples alike)"
+    rows = {
+        row["recording"]: row["warnings"] for row in read_tsv(tmp_path / "out/read_recordings.tsv")
+    }
+    said = "channel 3 dead (silent: all samples equal)"
     assert rows == {"dead": said, "sound": ""}
     assert f"warning: {folder / 'dead.wav'}: {said}" in capsys.readouterr().err
 
@@ -172,7 +182,7 @@ def test_a_broken_recording_in_a_folder_does_not_lose_the_others(models, tmp_pat
     (folder / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
     sounds.write_wav(folder / "silent.wav", sounds.recording([], 1.5))
     assert predict(models, [folder], tmp_path / "out") == 0
-    rows = {row["recording"]: row for row in read_tsv(tmp_path / "out" / "recordings.tsv")}
+    rows = {row["recording"]: row for row in read_tsv(tmp_path / "out" / "read_recordings.tsv")}
     assert {name: (row["status"], row["taps"]) for name, row in rows.items()} == {
         "a": ("ok", "2"),
         "deep/a": ("ok", "2"),
@@ -182,7 +192,7 @@ def test_a_broken_recording_in_a_folder_does_not_lose_the_others(models, tmp_pat
         "two channels": ("left out", ""),
     }
     assert "empty file" in rows["empty"]["reason"]
-    assert "2 channel(s); tap2key needs 8: record" in rows["two channels"]["reason"]
+    assert "2 channel(s), but array.channels is 8: record" in rows["two channels"]["reason"]
     table, _ = named(tmp_path / "out")
     assert table.recording.tolist() == ["a", "a", "deep/a", "deep/a"]
     assert label_track(tmp_path / "out" / "silent.labels.txt") == []
@@ -212,7 +222,7 @@ def test_no_name_and_no_link_loses_another_recording(models, tmp_path, capsys):
     (folder / "take.aiff").touch()
     os.mkfifo(folder / "pipe.wav")
     assert predict(models, [folder], tmp_path / "out") == 0
-    rows = {row["path"]: row for row in read_tsv(tmp_path / "out" / "recordings.tsv")}
+    rows = {row["path"]: row for row in read_tsv(tmp_path / "out" / "read_recordings.tsv")}
     rows = {path.removeprefix(f"{folder}/"): row for path, row in rows.items()}
     assert {path: (row["status"], row["taps"]) for path, row in rows.items()} == {
         "a.wav": ("ok", "2"),
@@ -244,7 +254,7 @@ def test_sound_that_the_header_does_not_count_is_named_with_a_warning(models, tm
     content[at : at + 4] = (96_000 * 16).to_bytes(4, "little")
     path.write_bytes(content)
     assert predict(models[:1], [path], tmp_path / "out") == 0
-    (row,) = read_tsv(tmp_path / "out" / "recordings.tsv")
+    (row,) = read_tsv(tmp_path / "out" / "read_recordings.tsv")
     said = "its header says 1.000 s where 3.000 s are, read to the end of the file"
     assert (row["status"], row["taps"], row["duration_s"]) == ("ok", "5", "3.0")
     assert row["warnings"] == said
@@ -279,6 +289,14 @@ def test_other_rates_give_the_same_taps(models, tmp_path, up, down):
     np.testing.assert_allclose(probabilities[first], probabilities[second], atol=0.1)
 
 
+def test_lags_may_be_finer_than_a_recordings_samples(tmp_path):
+    encoding = Encoding("pairs", 192_000, (1, 3), None)
+    path = sounds.write_wav(tmp_path / "r.wav", sounds.recording(TIMES, 3.0))
+    model = network(tmp_path / "model", LABELS, encoding=encoding, length=28 * 769)
+    assert predict([model], [path], tmp_path / "out") == 0
+    assert len(named(tmp_path / "out")[0]) == len(TIMES)
+
+
 def test_memory_does_not_grow_with_length(models, tmp_path):
     """Beyond the half minute that is looked at together."""
     piece = sounds.recording(np.arange(0.5, 9.5, 0.5).tolist(), 10.0)
@@ -290,7 +308,7 @@ def test_memory_does_not_grow_with_length(models, tmp_path):
                 file.write(piece)
         where = ("--recordings", path, "--output", tmp_path / f"out{pieces}")
         process = subprocess.Popen(
-            command("predict", "--model", models[0], *where), cwd=WORKFLOW, stderr=subprocess.PIPE
+            command("predict", "--models", models[0], *where), cwd=WORKFLOW, stderr=subprocess.PIPE
         )
         said = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
@@ -308,14 +326,14 @@ def test_what_does_not_fit_the_model_is_refused(models, forest, tmp_path, capsys
     two = sounds.write_wav(tmp_path / "two.wav", np.zeros((9000, 2)))
     slow = sounds.write_wav(tmp_path / "slow.wav", np.zeros((9000, 8)), rate=8_000)
     message = refused(capsys, models, [two], tmp_path)
-    assert message.endswith("2 channel(s); tap2key needs 8: record all microphones into one file")
+    assert "two.wav: 2 channel(s), but array.channels is 8" in message
     message = refused(capsys, models, [eight, slow], tmp_path)
     assert "slow.wav: recorded at 8000 Hz, but the model needs 16000 Hz; record at" in message
     others = network(tmp_path / "others", ("a", "b", "c", "d"))
     message = refused(capsys, [models[0], others], [eight], tmp_path)
-    assert "others: was trained on other keys (4) than" in message
+    assert "others: was trained on different keys (4) than" in message
     message = refused(capsys, models, [eight], tmp_path, "--keyboard", str(KEYBOARD))
-    assert "was trained on other keys than" in message
+    assert "was trained on different keys than" in message
     assert "use a model" in message
     message = refused(capsys, [tmp_path / "absent"], [eight], tmp_path)
     assert message.endswith("absent/tap2key.json: no such file")
@@ -328,6 +346,49 @@ def test_what_does_not_fit_the_model_is_refused(models, forest, tmp_path, capsys
     assert "would both be called 'r'; rename one" in message
 
 
+def test_a_key_being_released_types_nothing(tmp_path, capsys):
+    keys = tmp_path / "keys.csv"
+    keys.write_text("label,x,y,types\na,0,0,A\nb,200,100,B\n", encoding="utf-8")
+    model = network(tmp_path / "model", ("a", "b", "release"))
+    path = sounds.write_wav(tmp_path / "r.wav", sounds.recording(TIMES, 3.0))
+    sure = ("--confidence-threshold", 0)
+    for number, (typed, options) in enumerate((("ab", []), ("AB", ["--keyboard", keys]))):
+        out = tmp_path / str(number)
+        assert predict([model], [path], out, *sure, *options) == 0
+        table, _ = named(out)
+        types = {**dict(zip("ab", typed, strict=True)), "release": ""}
+        text = "".join(types[key] for key in table.prediction)
+        assert (out / "transcript.txt").read_text(encoding="utf-8") == f"{text}\n"
+        given = keys if options else None
+        assert what_keys_type(("a", "b", "release"), given, model)("release") == ""
+    other = network(tmp_path / "other", ("a", "c", "release"))
+    message = refused(capsys, [other], [path], tmp_path, "--keyboard", keys)
+    assert "was trained on different keys than" in message
+
+
+def test_presses_are_named_and_releases_only_by_models_that_know_them(tmp_path):
+    rng = np.random.default_rng(7)
+    pressed = 0.5 + np.cumsum(rng.uniform(0.3, 0.6, 40))
+    released = pressed + 0.1 + rng.normal(0, 0.004, 40)
+    seconds = float(pressed[-1]) + 1
+    sound = sounds.recording(sorted(pressed), seconds)
+    sound = sound + sounds.recording(sorted(released), seconds, seed=1, loudness=0.05)
+    path = sounds.write_wav(tmp_path / "r.wav", np.clip(sound, -1, 0.99))
+    plain = network(tmp_path / "plain", ("a", "b"))
+    knowing = network(tmp_path / "knowing", ("a", "b", "release"))
+
+    def times(model, releases):
+        out = tmp_path / f"{model.name} {releases}"
+        assert predict([model], [path], out, "--releases", releases) == 0
+        return named(out)[0].time_s.to_numpy()
+
+    assert len(times(plain, "none")) > 60
+    for releases in ("drop", "keep"):
+        np.testing.assert_allclose(times(plain, releases), pressed, atol=0.002)
+    both = np.sort(np.concatenate([pressed, released]))
+    np.testing.assert_allclose(times(knowing, "keep"), both, atol=0.005)
+
+
 def test_keys_are_those_that_evaluate_names_for_the_same_taps(tmp_path):
     """The same session with its touches, through segmentation and the dataset."""
     session = tmp_path / "study" / "Ana_1"
@@ -338,7 +399,7 @@ def test_keys_are_those_that_evaluate_names_for_the_same_taps(tmp_path):
     stage("segment", "--dir", session, "--output", tmp_path / "taps")
     stage("encode", "--taps", tmp_path / "taps", "--output", tmp_path / "dataset", *encoding)
     stage(
-        *("evaluate", "--model", model, "--dataset", tmp_path / "dataset"),
+        *("evaluate", "--model", model, "--datasets", tmp_path / "dataset"),
         *("--output", tmp_path / "scored"),
     )
     assert predict([model], [session / "01.acoustic"], tmp_path / "out") == 0

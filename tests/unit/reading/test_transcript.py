@@ -31,6 +31,13 @@ def test_doubtful_characters_stand_in_brackets():
     assert transcript(said, confidence_threshold=0) == "ab \nc"
 
 
+def test_keys_type_what_their_keyboard_says():
+    types = {"space": " ", "enter": "\n", "shift": "", "q": "й"}.__getitem__
+    said = taps(["shift", "q", "space", "enter"], confidence=0.4)
+    assert typed(said, types) == "й \n"
+    assert transcript(said, 0.5, types) == "[й][ ][↵]\n"
+
+
 def test_intervals_do_not_overlap_and_stay_inside():
     close = [NamedTap(time, "a", 1) for time in (0.0, 0.05, 0.5, 0.98)]
     assert intervals([], 1.0) == []

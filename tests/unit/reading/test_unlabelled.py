@@ -87,8 +87,8 @@ OTHER = os.fsdecode("Möller".encode("latin-1"))
         f"{LATIN}.wav",
         f"{LATIN}/a.wav",
         "ends\nhere\t.wav",
-        "predictions.parquet/a.wav",
-        "recordings.tsv/a.wav",
+        "tapped_keys.parquet/a.wav",
+        "read_recordings.tsv/a.wav",
         "b.labels.txt/a.wav",
         "b.TextGrid/a.wav",
         "/".join(["d" * 200] * 8) + "/a.wav",
@@ -99,7 +99,7 @@ def test_names_that_no_output_can_have_are_made_so(tmp_path, odd):
     found = dict(read(tmp_path / "new"))
     assert sorted(found.values()) == sorted([tmp_path / "new" / odd, tmp_path / "new" / "b.wav"])
     out = tmp_path / "out"
-    for taken in ("b.labels.txt", "b.TextGrid", "predictions.parquet", "recordings.tsv"):
+    for taken in ("b.labels.txt", "b.TextGrid", "tapped_keys.parquet", "read_recordings.tsv"):
         put(out, taken)
     for name in found:
         assert name.encode().decode() == name

@@ -1,12 +1,15 @@
 import argparse
 from datetime import datetime
 
+import pyarrow.parquet as pq
+import pytest
 from PIL import Image
 
 from tap2key.core.files import read_tsv, write_tsv
 from tap2key.reports import overview
 from tap2key.segmentation.channel_table import CHANNEL_COLUMNS
 from tap2key.segmentation.recordings_table import RECORDING_COLUMNS
+from tap2key.segmentation.taps import write_taps
 from tap2key.study.manifest import Recording, write_manifest, write_passed_over
 from tap2key.study.session_files import PassedOver
 
@@ -48,7 +51,7 @@ def test_the_study_is_summed_by_session_and_by_participant_of_those_who_take_par
     ]
 
 
-def made_overview(tmp_path, made, people, channels=None, more=()):
+def made_overview(tmp_path, made, people, channels=None, more=(), taps_of=None):
     manifest, taps = tmp_path / "manifest.tsv", tmp_path / "taps"
     write_manifest(manifest, [recording for recording, _ in made])
     for person, session in {(row["participant"], row["session"]) for _, row in made}:
@@ -60,6 +63,8 @@ def made_overview(tmp_path, made, people, channels=None, more=()):
         audits = [r for r in own if "status" in r]
         write_tsv(folder / "recordings.tsv", audits, RECORDING_COLUMNS)
         write_tsv(folder / "channels.tsv", [r for r in own if "status" not in r], CHANNEL_COLUMNS)
+        rows = (taps_of or {}).get((person, session), [])
+        write_taps(folder / "taps.parquet", rows, "", ("a", "b"))
     parser = argparse.ArgumentParser()
     overview.add_arguments(parser)
     where = ["--manifest", manifest, "--taps", taps, "--output", tmp_path / "out", *more]
@@ -79,7 +84,7 @@ def channel_rows(audit, order=range(8), flagged=None):
     rows = []
     for channel in range(8):
         kind = "dead" if channel == flagged else "ok"
-        said = f"channel {channel} dead (silent: all samples alike)" if channel == flagged else ""
+        said = f"channel {channel} dead (silent: all samples equal)" if channel == flagged else ""
         delays = ("", "", "") if channel == flagged else PLANES[list(order)[channel]]
         rows.append(
             {
@@ -96,7 +101,7 @@ def test_channels_are_compared_across_the_study_and_drawn(tmp_path):
     made = [make_recording(tmp_path, person, "1", "a") for person in ("Ann", "Bo", "Cy", "Di")]
     audits = [row for _, row in made]
     audits[0]["warnings"] = "half of the touches are missing"
-    audits[2]["warnings"] = "channel 3 dead (silent: all samples alike)"
+    audits[2]["warnings"] = "channel 3 dead (silent: all samples equal)"
     order = [0, 2, 1, 3, 4, 5, 6, 7]
     channels = [
         *channel_rows(audits[0], order),
@@ -105,16 +110,72 @@ def test_channels_are_compared_across_the_study_and_drawn(tmp_path):
         *channel_rows(audits[3]),
     ]
     out = made_overview(tmp_path, made, ["Ann", "Bo", "Cy", "Di"], channels)
-    rows = read_tsv(out / "channels.tsv")
+    rows = read_tsv(out / "compared_channels.tsv")
     assert len(rows) == 4 * 8
     flagged = [(r["participant"], r["channel"], r["verdict"]) for r in rows if r["warning"]]
     assert flagged == [("Ann", "1", "swapped"), ("Ann", "2", "swapped"), ("Cy", "3", "dead")]
-    assert [r["warnings"] for r in read_tsv(out / "recordings.tsv")] == [
-        "half of the touches are missing; channels 1 and 2 swapped, beside the study's other "
-        "sessions",
+    assert [r["warnings"] for r in read_tsv(out / "segmented_recordings.tsv")] == [
+        "half of the touches are missing; channels 1 and 2 swapped, compared with the study's "
+        "other sessions",
         "",
-        "channel 3 dead (silent: all samples alike)",
+        "channel 3 dead (silent: all samples equal)",
         "",
     ]
-    with Image.open(out / "channels.png") as picture:
+    with Image.open(out / "compared_channels.png") as picture:
         assert min(picture.size) > 200
+
+
+def test_taps_found_missed_and_invented_are_counted_by_participant(tmp_path):
+    counted = {"unmatched_taps": 2, "unmatched_touches": 4}
+    made = [
+        make_recording(tmp_path, "Ann", "1", "a", taps=38, touches=40, **counted),
+        make_recording(tmp_path, "Ann", "2", "b", taps=18, touches=20, **counted),
+        make_recording(tmp_path, "Ann", "2", "c", status="left out", taps=9),
+        make_recording(tmp_path, "Bo", "1", "d", taps=12),
+    ]
+    out = made_overview(tmp_path, made, ["Ann", "Bo"])
+    ann, bo, everybody = read_tsv(out / "detection.tsv")
+    assert [row["participant"] for row in (ann, bo, everybody)] == ["Ann", "Bo", "all 2"]
+    assert (ann["recordings"], ann["left_out"], ann["touches"]) == ("3", "1", "60")
+    assert (ann["missed_taps"], ann["invented_taps"]) == ("8", "4")
+    recall, precision = 52 / 60, 52 / 56
+    assert float(ann["detection_recall"]) == pytest.approx(recall, abs=1e-4)
+    assert float(ann["detection_precision"]) == pytest.approx(precision, abs=1e-4)
+    f1 = 2 / (1 / recall + 1 / precision)
+    assert float(ann["detection_f1"]) == pytest.approx(f1, abs=1e-4)
+    # Without a touch nothing can be said.
+    assert bo["detection_recall"] == bo["touches"] == ""
+    assert (everybody["touches"], everybody["missed_taps"]) == ("60", "8")
+
+
+def test_gaps_and_snr_are_those_of_each_recording(tmp_path):
+    made = [make_recording(tmp_path, "Ann", "1", name) for name in "abc"]
+    audits = [row for _, row in made]
+    times = {"a": (1.0, 1.1, 1.4), "b": (1.0,), "c": (1.0, 1.2)}
+    peaks = {"a": (0.2, 0.1, 0.01), "b": (0.3,), "c": (0.2, 0.2)}
+    rows = [
+        {
+            **{"participant": "Ann", "session": "1", "recording": name, "tap": tap},
+            **{"time_s": time, "peak": peak, "label": "a"},
+            # Clips have no touch, and no time but the one in the reel that was made of them.
+            **({} if name == "c" else {"touch_time": datetime(2023, 1, 27)}),
+        }
+        for name in times
+        for tap, (time, peak) in enumerate(zip(times[name], peaks[name], strict=True))
+    ]
+    channels = channel_rows(audits[0])
+    for row, ratio in zip(channels, (0, 30, 30, 30, 30, 30, 30, 90), strict=True):
+        row["snr_db"] = ratio
+    taps_of = {("Ann", "1"): rows}
+    out = made_overview(tmp_path, made, ["Ann"], channels, taps_of=taps_of)
+    found = pq.read_table(out / "tap_conditions.parquet").to_pylist()
+    assert [(row["recording"], row["tap"]) for row in found] == [
+        (row["recording"], row["tap"]) for row in rows
+    ]
+    gaps = [row["gap_ms"] for row in found]
+    assert gaps[:3] == pytest.approx([100, 100, 300])
+    assert gaps[3:] == [float("inf"), None, None]
+    # The median channel's 30 dB are of the tap with the median peak; others are 6 and -20 dB off.
+    ratios = [row["snr_db"] for row in found]
+    assert ratios[:3] == pytest.approx([36.02, 30, 10], abs=0.01)
+    assert ratios[3:] == [None, None, None]

@@ -5,18 +5,25 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from made import LABELS, fold, people
+from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 
 from tap2key.__main__ import main
-from tap2key.core.files import read_json, read_tsv, write_json
+from tap2key.comparison.intervals import mean_interval
+from tap2key.comparison.summaries import compared, interval_of_mean, read_summary
+from tap2key.core.files import read_json, read_tsv, write_json, write_tsv
 from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.encoded_dataset import load_fold
+from tap2key.evaluation.conditions import BORDER
+from tap2key.evaluation.detection import AUDITED, AUDITS_NAME
+from tap2key.evaluation.heard_taps import GAP, SNR, TAP_CONDITIONS_NAME
 from tap2key.evaluation.predictions import Predictions, write_predictions
-from tap2key.evaluation.significance import bootstrap_interval
 from tap2key.models.key_places import expected_places, places_of
-from tap2key.reports.compare import comparable_scores, experiment_row
+from tap2key.reports.compare import experiment_row
 from tap2key.study.keyboard import load_keyboard
 
 # Truth and prediction of each participant: 3 of 4, 2 of 4 and 4 of 4 are right.
@@ -135,7 +142,7 @@ def test_a_model_that_was_trained_on_a_participant_makes_no_held_out_summary(tmp
     assert summarize([heard, other], tmp_path / "out") == 0
     assert "2 participants, 1 of 2 held out" in capsys.readouterr().err
     about = read_json(tmp_path / "out" / "summary.json")
-    assert (about["held_out"], about["heard_in_training"]) == (False, ["Ana"])
+    assert (about["held_out"], about["seen_in_training"]) == (False, ["Ana"])
     page = (tmp_path / "out" / "participants.html").read_text()
     assert "<h1>out: participants, 1 of 2 held out</h1>" in page
 
@@ -159,7 +166,7 @@ def test_titles_say_how_many_of_how_many_were_held_out(tmp_path, capsys, heard, 
     for folder, person in zip(folders[::2], "ABC", strict=True):
         path = folder / "metrics.json"
         known = [person] if person in heard else []
-        write_json(path, read_json(path) | {"held_out": not known, "heard_in_training": known})
+        write_json(path, read_json(path) | {"held_out": not known, "seen_in_training": known})
     assert summarize(folders, tmp_path / "out") == 0
     assert title in capsys.readouterr().err
     (row,), _ = compare([tmp_path / "out"], tmp_path / "experiments.tsv")
@@ -168,20 +175,58 @@ def test_titles_say_how_many_of_how_many_were_held_out(tmp_path, capsys, heard, 
 
 def test_evaluations_that_name_nobody_heard_count_all_or_none(tmp_path, capsys):
     folder = evaluation(tmp_path / "a", "Ana", "ab", "ab", held_out=False)
-    assert "heard_in_training" not in read_json(folder / "metrics.json")
+    assert "seen_in_training" not in read_json(folder / "metrics.json")
     assert summarize([folder], tmp_path / "out") == 0
-    assert "1 participants, none of them held out" in capsys.readouterr().err
+    assert "1 participant, not held out" in capsys.readouterr().err
 
 
 def test_a_participant_spread_over_folds_is_scored_on_all_their_taps(tmp_path):
     """As leaving single sessions out does: F1 is not the mean of the folds' F1."""
-    first = evaluation(tmp_path / "1", "Ana", "aab", "aab")
-    second = evaluation(tmp_path / "2", "Ana", "b", "a", first_tap=3)
+    first = evaluation(tmp_path / "day-1" / "seed-0", "Ana", "aab", "aab")
+    second = evaluation(tmp_path / "day-2" / "seed-0", "Ana", "b", "a", first_tap=3)
     assert summarize([first, second], tmp_path / "out") == 0
+    folds = read_tsv(tmp_path / "out" / "folds.tsv")
+    assert [(fold["fold"], fold["taps"], fold["accuracy"]) for fold in folds] == [
+        *(("day-1", "3", "1.0000"), ("day-2", "1", "0.0000"), ("mean", "4", "0.5000"))
+    ]
     row, _ = read_tsv(tmp_path / "out" / "participants.tsv")
     assert (row["taps"], row["seeds"], row["accuracy"]) == ("4", "1", "0.7500")
     expected = f1_score([*"aabb"], [*"aaba"], average="macro")
     assert row["macro_f1"] == f"{expected:.4f}"
+
+
+def test_given_the_overview_taps_are_told_by_condition_and_missed_ones_count_as_wrong(tmp_path):
+    folder = evaluation(tmp_path / "Ana", "Ana", "aabbaabb", "aabbaab|", touched=(2651.5, 1088.0))
+    overview = tmp_path / "overview"
+    overview.mkdir()
+    audited = ("participant", "session", "status", *AUDITED)
+    counts = {"touches": 10, "unmatched_touches": 2, "taps": 9, "unmatched_taps": 1, "matched": 8}
+    row = {"participant": "Ana", "session": "s", "status": "ok", **counts}
+    write_tsv(overview / AUDITS_NAME, [row], audited)
+    taps = {"tap": range(8), GAP: [80.0] * 6 + [None] * 2, SNR: [42.0] * 8}
+    same = {name: [name[0]] * 8 for name in ("session", "recording")}
+    table = pa.table({"participant": ["Ana"] * 8, **same, **taps})
+    pq.write_table(table, overview / TAP_CONDITIONS_NAME)
+    assert summarize([folder], tmp_path / "out", "--overview", overview) == 0
+    ana, mean = read_tsv(tmp_path / "out" / "participants.tsv")
+    # Seven of eight are right, eight of ten touches were found.
+    assert float(ana["end_to_end_accuracy"]) == pytest.approx(0.7)
+    assert (ana["missed_taps"], ana["invented_taps"]) == ("2", "1")
+    assert mean["detection_precision"] == ana["detection_precision"] == f"{8 / 9:.4f}"
+    rows = read_tsv(tmp_path / "out" / "conditions.tsv")
+    told = {(r["condition"], r["bin"]): (r["taps"], r["accuracy"]) for r in rows}
+    assert told[GAP, "75–100"] == ("6", "1.0000")
+    assert told[SNR, "40–45"] == told["session", "Ana/s"] == ("8", "0.8750")
+    assert sum(int(r["taps"]) for r in rows if r["condition"] == BORDER) == 8
+    for ending in ("png", "pdf", "html"):
+        assert (tmp_path / "out" / f"conditions.{ending}").stat().st_size > 1000
+
+
+def test_without_the_overview_nothing_is_said_of_how_taps_were_found(summary):
+    rows = read_tsv(summary / "participants.tsv")
+    assert {row["touches"] for row in rows} == {row["end_to_end_accuracy"] for row in rows} == {""}
+    conditions = {row["condition"] for row in read_tsv(summary / "conditions.tsv")}
+    assert conditions == {BORDER, "session"}
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +278,8 @@ def test_every_score_is_the_mean_over_seeds_of_an_independent_one(uncertain):
             location.append(np.percentile(near, [50, 90]))
             centre.append(np.percentile(far, [50, 90]))
             located.append(len(near) / (truth < 3).sum())
-        row = {key: float(cell) for key, cell in rows[person].items() if key != "participant"}
+        del rows[person]["participant"]
+        row = {key: float(cell) for key, cell in rows[person].items() if cell}
         assert row["top_3_accuracy"] == pytest.approx(np.mean(top), abs=1e-4)
         assert row["located"] == pytest.approx(np.mean(located), abs=1e-4)
         for name, errors in (("location", location), ("centre", centre)):
@@ -297,14 +343,15 @@ def test_experiments_are_compared_with_their_worst_participant(summary, tmp_path
     spread = np.std(macro, ddof=1)
     assert float(first["macro_f1_sd_over_participants"]) == pytest.approx(spread, abs=1e-4)
     interval = float(first["macro_f1_low"]), float(first["macro_f1_high"])
-    assert interval == pytest.approx(bootstrap_interval(macro), abs=1e-4)
+    people = read_json(summary / "summary.json")["participants"]
+    expected = mean_interval([row["macro_f1_of_seeds"] for row in people])
+    assert interval == pytest.approx(expected, abs=1e-4)
     assert (second["macro_f1"], second["worst_macro_f1"]) == ("1.0000", "1.0000")
     printed = capsys.readouterr().out
     for words in (
         "Chen",
         "95 % interval",
         f"{interval[0]:.3f}–{interval[1]:.3f}",
-        "first − second",
     ):
         assert words in printed
     assert max(map(len, printed.splitlines())) <= 130
@@ -339,11 +386,24 @@ def test_differences_are_tested_between_experiments_on_the_same_taps_only(tmp_pa
     poor = many(tmp_path / "poor", [7, 6, 5, 7, 6, 5, 4])
     heard = many(tmp_path / "heard", [8, 8, 8, 8, 8, 8, 8], held_out=False)
     others = many(tmp_path / "others", [8, 8, 8, 8, 8, 8, 8], taps=(2, 8))
-    _, rows = compare([good, poor, heard, others], tmp_path / "experiments.tsv")
+    choice = tmp_path / "validation.tsv"
+    choice.write_text("experiment\tchosen\npoor\tno\ngood\tyes\n")
+    families = json.dumps({"main": [["chosen", "poor"], ["chosen", "heard"]]})
+    options = ("--comparisons", families, "--choice", choice, "--equivalence", 0.02)
+    summaries = [good, poor, heard, others]
+    _, rows = compare(summaries, tmp_path / "experiments.tsv", *options)
+    named, not_alike = read_tsv(tmp_path / "comparisons.tsv")
+    assert (named["experiment"], named["against"]) == ("good", "poor")
+    assert (named["p"], named["p_holm"], named["verdict"]) == ("0.016", "0.016", "significant")
+    assert named["remarks"].startswith("good: 1 seed, fewer than 3")
+    assert not_alike["verdict"].startswith("not compared: nobody was tested")
+    assert "good − poor" in capsys.readouterr().out
+    for ending in ("html", "png", "pdf"):
+        assert (tmp_path / f"comparisons.{ending}").stat().st_size > 1000
     found = {(row["first"], row["second"]): row for row in rows}
     assert len(found) == 6
     tested = found.pop(("good", "poor"))
-    assert (tested["participants"], tested["verdict"]) == ("7", "significant")
+    assert (tested["participants"], tested["verdict"]) == ("7", "exploratory")
     # All seven differences have one sign.
     assert float(tested["p"]) == pytest.approx(2 / 2**7, rel=0.05)
     assert tested["p_holm"] == tested["p"]
@@ -351,7 +411,42 @@ def test_differences_are_tested_between_experiments_on_the_same_taps_only(tmp_pa
     for row in found.values():
         assert (row["participants"], row["p"], row["mean_difference"]) == ("0", "", "")
         assert row["verdict"].startswith("not compared")
-    assert "good − poor" in capsys.readouterr().out
+
+
+def test_of_one_participant_the_folds_are_compared(tmp_path):
+    """Seven blocks of taps: one experiment has all right, the other only those of the last."""
+    folders = {}
+    for name, guesses in (("right", ["abab"] * 7), ("half", ["aaaa"] * 6 + ["abab"])):
+        runs = [
+            evaluation(
+                tmp_path / name / f"block-{block}" / "seed-0",
+                *("Ana", "abab", guessed),
+                held_out=False,
+                first_tap=4 * block,
+            )
+            for block, guessed in enumerate(guesses)
+        ]
+        folders[name] = tmp_path / "summaries" / name
+        assert summarize(runs, folders[name]) == 0
+    output = tmp_path / "experiments.tsv"
+    compared_with = json.dumps({"main": [["right", "half"]]})
+    compare(folders.values(), output, "--comparisons", compared_with)
+    (row,) = read_tsv(tmp_path / "comparisons.tsv")
+    assert (row["unit"], row["participants"], row["needs_participants"]) == ("fold", "7", "6")
+    # F1 of a is 2/3 where all are taken for a, and of b 0.
+    differences = np.array([1 - 1 / 3] * 6 + [0])
+    assert float(row["mean_difference"]) == pytest.approx(differences.mean(), abs=1e-4)
+    low, high = stats.t.interval(0.95, 6, differences.mean(), differences.std(ddof=1) / 7**0.5)
+    assert (float(row["low"]), float(row["high"])) == pytest.approx((low, high), abs=1e-4)
+    assert (
+        row["p"] == f"{stats.wilcoxon(differences).pvalue:.2g}" and row["verdict"] == "significant"
+    )
+    assert "right: compared over 7 folds of one participant" in row["remarks"]
+    for row in read_tsv(output):
+        assert row["macro_f1_low"] == ""
+    # On cards and the answer's page too folds are no people.
+    for folder in folders.values():
+        assert interval_of_mean(read_summary(folder)) == (None, None)
 
 
 def test_differences_are_tested_on_scores_as_they_are(tmp_path):
@@ -361,9 +456,11 @@ def test_differences_are_tested_on_scores_as_they_are(tmp_path):
     assert summarize([folder], tmp_path / "out") == 0
     expected = f1_score([*truth], [*"aaaaaba"], average="macro")
     assert round(expected, 4) != expected
-    (score,) = comparable_scores(tmp_path / "out").values()
-    assert score == pytest.approx(expected, abs=1e-12)
-    row = experiment_row(tmp_path / "out")
+    summary = read_summary(tmp_path / "out")
+    found = compared("out", summary)
+    (runs,) = found.people.values()
+    assert runs == {"0": pytest.approx(expected, abs=1e-12)}
+    row = experiment_row(summary, found)
     assert row["macro_f1"] == row["worst_macro_f1"] == pytest.approx(expected, abs=1e-12)
 
 
@@ -376,9 +473,9 @@ def test_participants_are_compared_if_both_experiments_held_them_out_or_neither_
             folders.append(evaluation(tmp_path / name / person, person, "ab", "ab"))
             path = folders[-1] / "metrics.json"
             heard = [person] if person in known else []
-            write_json(path, read_json(path) | {"held_out": not heard, "heard_in_training": heard})
+            write_json(path, read_json(path) | {"held_out": not heard, "seen_in_training": heard})
         assert summarize(folders, tmp_path / f"{name}-summary") == 0
-        scores[name] = comparable_scores(tmp_path / f"{name}-summary")
+        scores[name] = compared(name, read_summary(tmp_path / f"{name}-summary")).people
     assert [person for person, *_ in scores["one"].keys() & scores["other"].keys()] == ["B"]
 
 
@@ -388,16 +485,29 @@ def test_a_summary_without_scores_is_refused(summary, tmp_path, capsys):
     del about["participants"]
     write_json(tmp_path / "old" / "summary.json", about)
     assert main(["compare", "--summaries", str(tmp_path / "old")]) == 1
-    assert "summary.json: holds no scores; summarize anew" in capsys.readouterr().err
+    assert "holds no scores of single seeds and folds; summarize again" in capsys.readouterr().err
 
 
-def test_below_six_participants_no_significance_is_claimed(tmp_path, capsys):
-    good = many(tmp_path / "good", [8] * 5, people=PEOPLE[:5])
-    poor = many(tmp_path / "poor", [3] * 5, people=PEOPLE[:5])
-    _, (row,) = compare([good, poor], tmp_path / "experiments.tsv")
-    assert (row["p"], row["p_holm"]) == ("", "")
-    assert "too few participants (5) for a test, need at least 6" in row["verdict"]
-    assert row["verdict"] in capsys.readouterr().out
+def test_a_choice_of_nothing_is_refused(summary, tmp_path, capsys):
+    choice = tmp_path / "validation.tsv"
+    choice.write_text("experiment\tchosen\nfirst\tno\n")
+    assert main(["compare", "--summaries", str(summary), "--choice", str(choice)]) == 1
+    assert "validation.tsv: no row is chosen" in capsys.readouterr().err
+
+
+def test_participants_say_which_processor_trained_their_models(tmp_path):
+    folders = [
+        evaluation(tmp_path / f"{person}{seed}", person, "ab|", "ab|", seed=seed)
+        for person in ("Ana", "Bo")
+        for seed in (0, 1)
+    ]
+    for folder, name in zip(folders, ("Alpha", "Beta", None, None), strict=True):
+        path = folder / "metrics.json"
+        write_json(path, read_json(path) | {"trained_on_processor": name})
+    assert summarize(folders, tmp_path / "out") == 0
+    rows = read_tsv(tmp_path / "out" / "participants.tsv")
+    assert [row["trained_on_processor"] for row in rows] == ["Alpha; Beta", "", ""]
+    assert [row["macro_f1_low"] for row in rows] == ["", "", "1.0000"]
 
 
 def test_one_experiment_has_nothing_to_be_compared_with(summary, tmp_path):

@@ -93,6 +93,9 @@ def test_plugs_swapped_throughout_a_session_show_beside_the_other_sessions(
     assert verdicts(rows) == {}
     told = study_rows([*sound_rows[0], *sound_rows[1], *rows])
     assert verdicts(told) == {(r.recording, c): "swapped" for r in bad for c in channels}
+    # Of another rig, such an order is its own.
+    rig = {(r.participant, r.session): "other" for r in bad}
+    assert verdicts(study_rows([*sound_rows[0], *sound_rows[1], *rows], rig)) == {}
 
 
 def test_a_fault_keeps_its_warning_when_the_study_is_compared(study, sound_rows, tmp_path):

@@ -132,7 +132,12 @@ def test_a_start_that_is_wrong_by_an_hour_is_named():
     pieces, reason = find_clock(made.tap_s, made.touch_s + 3600, made.duration_s, None)
     assert not pieces
     assert "+3600." in reason
-    assert "study.tsv" in reason
+    assert "correct the start in the name or in study.tsv" in reason
+
+
+def test_too_few_touches_are_told_where_a_latency_is_pinned():
+    _, reason = find_clock(np.arange(5.0), np.arange(5.0), 10.0, None)
+    assert reason.endswith("pin segment.latency_s, or latency_s in study.tsv")
 
 
 def test_a_given_latency_is_kept_where_taps_and_touches_agree():

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.signal import butter, sosfilt
 
 from tap2key.__main__ import main
-from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.audio.audio_file import AudioFile
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv
 from tap2key.core.shipped import KEYBOARD
@@ -128,12 +128,12 @@ def test_the_level_keeps_every_peak(session, view):
     """Against a filter of scipy's over the whole recording at once."""
     audio = AudioFile(view.recording.path)
     whole = np.concatenate(list(audio.blocks()))
-    sos = butter(2, CUTOFF_HZ, "high", fs=SAMPLE_RATE, output="sos")
+    sos = butter(2, CUTOFF_HZ, "high", fs=sounds.RATE, output="sos")
     loud = np.abs(sosfilt(sos, whole - whole[0], axis=0)).max(axis=1)
     parts = stretches(audio.duration_s, 7.0, 100)
     for part, (start, end) in zip(levels(audio, parts, COLUMNS), parts, strict=True):
         assert (part.edges_s[0], part.edges_s[-1]) == pytest.approx((start, end), abs=1e-9)
-        edges = np.ceil(part.edges_s * SAMPLE_RATE - 1e-6).astype(int)
+        edges = np.ceil(part.edges_s * sounds.RATE - 1e-6).astype(int)
         for column in range(1, COLUMNS - 1):
             most = loud[edges[column] : edges[column + 1]].max()
             assert part.loudest[column] == pytest.approx(most, rel=0.01, abs=1e-5)
@@ -143,10 +143,10 @@ def test_the_level_keeps_every_peak(session, view):
 
 
 def test_noise_is_that_of_the_quiet_and_taps_do_not_raise_it(view):
-    sound = np.random.default_rng(0).standard_normal((6 * SAMPLE_RATE, 8))
+    sound = np.random.default_rng(0).standard_normal((6 * sounds.RATE, 8))
     sound[:, 7] *= 9
     sound = 1e-3 * sound
-    sound[3 * SAMPLE_RATE :] *= 4
+    sound[3 * sounds.RATE :] *= 4
     path = view.recording.path.parents[3] / "noise.wav"
     sound[: len(sound) // 2 : 9600] += 0.5
     sounds.write_wav(path, sound, subtype="FLOAT")
@@ -169,7 +169,7 @@ def test_thresholds_lie_between_noise_and_peak(view):
 @pytest.mark.parametrize("rate", [48_000, 96_000])
 def test_the_level_is_the_same_wherever_a_stretch_begins(tmp_path, rate):
     sound = sounds.recording([1.0, 2.5], 4.0, seed=1)
-    path = sounds.write_wav(tmp_path / "r.wav", sound[:: SAMPLE_RATE // rate], rate)
+    path = sounds.write_wav(tmp_path / "r.wav", sound[:: sounds.RATE // rate], rate)
     audio = AudioFile(path)
     (whole,) = levels(audio, [(0.0, 4.0)], 400)
     some = list(levels(audio, [(0.5, 1.5), (2.0, 3.0)], 100))
@@ -222,8 +222,8 @@ def pictures(folder):
 def test_pictures_of_what_was_segmented_are_those_of_segmenting_now(session, tmp_path):
     folder, *_ = session
     recordings = recordings_in(folder)
-    write_manifest(tmp_path / "study.tsv", recordings)
-    where = ["--manifest", str(tmp_path / "study.tsv"), "--participant", "Tony"]
+    write_manifest(tmp_path / "manifest.tsv", recordings)
+    where = ["--manifest", str(tmp_path / "manifest.tsv"), "--participant", "Tony"]
     where += ["--session", "one"]
     assert main(["segment", *where, "--output", str(tmp_path / "taps")]) == 0
     taps = ["--taps", str(tmp_path / "taps")]
@@ -305,7 +305,7 @@ def test_left_out_recordings_are_named_with_their_reason(session, tmp_path):
     assert said[short] == [
         "Tony  ·  three  ·  13.09.22.123_01_27_2023",
         "LEFT OUT: truncated, 4000 bytes are missing at its end; copy it again, or keep what is "
-        "there: open it in a sound editor and save it anew",
+        "there: open it in a sound editor and save it again",
     ]
     assert "LEFT OUT: empty file" in said[none][1]
     assert "LEFT OUT: no touch between" in said[apart][1]

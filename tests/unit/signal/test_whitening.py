@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from tap2key.datasets.representations import Encoding, encode_windows
+from tap2key.datasets.encoding import Encoding
+from tap2key.datasets.representations import encode_windows
 from tap2key.signal.delays import gcc_phat_delays
 from tap2key.signal.whitening import FLOOR, whitened
 

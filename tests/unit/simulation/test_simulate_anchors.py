@@ -1,10 +1,23 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tap2key.__main__ import main
+from tap2key.audio.array import DEFAULT
 from tap2key.core.files import read_tsv
+from tap2key.core.shipped import KEYBOARD
+from tap2key.signal.delays import pairs
 from tap2key.simulation.anchors import Features, anchors
+from tap2key.simulation.difficulty import load_difficulty, of_session
+from tap2key.simulation.plan import plan_study
+from tap2key.simulation.plate import MATERIALS, front_speed
+from tap2key.simulation.random_streams import Purpose, stream
+from tap2key.simulation.recording_job import Job
+from tap2key.simulation.typist import draw_taps, draw_typist
+from tap2key.study.keyboard import MM_PER_UNIT, load_keyboard
 
 KEYS = np.array(["a", "b", "c", "|"])
 
@@ -83,7 +96,7 @@ def segmented(tmp_path):
         np.save(folder / "windows.npy", windows)
         known = tmp_path / "truth" / person
         known.mkdir(parents=True)
-        truth.loc[table.index].to_parquet(known / "taps.parquet")
+        truth.loc[table.index].to_parquet(known / "true_taps.parquet")
     return tmp_path
 
 
@@ -105,15 +118,19 @@ def test_the_command_prints_and_writes_the_same(segmented, capsys):
 
 
 def test_other_truth_and_missing_folders_are_one_line_each(segmented, capsys):
-    truth = segmented / "truth" / "P0" / "taps.parquet"
+    truth = segmented / "truth" / "P0" / "true_taps.parquet"
     pd.read_parquet(truth).assign(recording="other").to_parquet(truth)
-    pd.read_parquet(truth).to_parquet(segmented / "truth" / "P1" / "taps.parquet")
+    pd.read_parquet(truth).to_parquet(segmented / "truth" / "P1" / "true_taps.parquet")
     assert run(segmented) == 1
     assert "same study" in capsys.readouterr().err
+    alone = segmented / "alone" / "P0"
+    alone.mkdir(parents=True)
+    (segmented / "taps" / "P0" / "01_27_23" / "taps.parquet").rename(alone / "taps.parquet")
     for taps, truth, says in [
-        ("taps", "no", "no taps.parquet"),
+        ("taps", "no", "no true_taps.parquet"),
         ("no", "truth", "no labelled taps"),
-        ("truth", "truth", "segment it again"),
+        ("truth", "truth", "no labelled taps"),
+        ("alone", "truth", "segment it again"),
     ]:
         where = ["--taps", str(segmented / taps), "--truth", str(segmented / truth)]
         assert main(["anchors", *where]) == 1
@@ -127,3 +144,49 @@ def test_windows_that_do_not_fit_their_rows_are_refused(segmented, capsys):
     np.save(folder / "windows.npy", np.load(folder / "windows.npy")[:-1])
     assert run(segmented) == 1
     assert "29 windows but 30 taps" in capsys.readouterr().err
+
+
+def ideal_features(settings, per_recording):
+    """Taps of a study with delays of a single direct wave, without noise; levels say nothing."""
+    difficulty, keyboard = load_difficulty(settings.get("difficulty")), load_keyboard(KEYBOARD)
+    first, second = np.array(pairs(DEFAULT.channels)).T
+    frames, delays = [], []
+    for planned in plan_study(settings):
+        own = of_session(difficulty, planned.material, planned.room)
+        job = Job(planned, 0, 1, per_recording, "PCM_16", keyboard, own, DEFAULT, Path("unused"))
+        setup = job.setup()
+        typist = draw_typist(
+            stream(1, Purpose.PERSON, planned.participant_index), keyboard, difficulty
+        )
+        taps = draw_taps(job.stream(Purpose.TAPS, 0), typist, keyboard, difficulty, per_recording)
+        usual = MATERIALS[planned.material]
+        top = replace(usual, thickness_m=usual.thickness_m * own["table"]["thickness"])
+        away = taps.position_mm[:, None] - setup.microphones_mm
+        speed = front_speed(top) * setup.speed_factor
+        arrival_s = np.linalg.norm(away, axis=2) / 1000 / speed
+        delays.append(arrival_s[:, second] - arrival_s[:, first])
+        keys = keyboard.nearest(taps.position_mm / MM_PER_UNIT)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "participant": planned.participant,
+                    "recording": planned.session,
+                    "time_s": taps.contact_s,
+                    "label": np.array(keyboard.labels)[keys],
+                }
+            )
+        )
+    delays = np.concatenate(delays)
+    features = Features(delays, np.zeros((len(delays), 8)))
+    return pd.concat(frames, ignore_index=True), features
+
+
+def test_microphones_and_tables_alone_bound_what_delays_tell_in_the_hard_setting():
+    size = {"participants": 6, "sessions": 2}
+    scores = {}
+    for named in (None, "hard"):
+        taps, features = ideal_features({**size, "difficulty": named}, per_recording=68)
+        rows = by_name(anchors(taps, features, taps, seed=0, trees=15))
+        scores[named] = rows["GCC-PHAT forest", "held out"]["mean"]
+    assert scores[None] > 0.8
+    assert 0.25 < scores["hard"] < 0.6

@@ -1,15 +1,20 @@
+import hashlib
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import yaml
 
 from tap2key.__main__ import main
+from tap2key.audio.array import DEFAULT
 from tap2key.core.files import read_tsv
 from tap2key.core.shipped import KEYBOARD
-from tap2key.simulation import sensor, session
+from tap2key.simulation import recording_job, sensor
 from tap2key.simulation.difficulty import load_difficulty
+from tap2key.simulation.microphones import nominal_mm
+from tap2key.simulation.plan import plan_study
 from tap2key.simulation.random_streams import Purpose, bounded_normal, stream
 from tap2key.study.keyboard import load_keyboard
 
@@ -27,12 +32,12 @@ def simulate(root, *more):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("simulated")
-    assert simulate(root, "--workers", "2") == 0
+    assert simulate(root, "--threads", "2") == 0
     return root
 
 
 def folders(root):
-    return sorted(p.name for p in (root / "study").iterdir())
+    return sorted(p.name for p in (root / "study").iterdir() if p.is_dir())
 
 
 def contents(root):
@@ -41,7 +46,7 @@ def contents(root):
 
 def test_one_session_alone_is_byte_for_byte_the_one_of_the_whole(made, tmp_path):
     folder = folders(made)[1]
-    assert simulate(tmp_path, "--only", folder, "--workers", "1") == 0
+    assert simulate(tmp_path, "--only", folder, "--threads", "1") == 0
     assert folders(tmp_path) == [folder]
     for part in ("study", "truth"):
         alone = contents(tmp_path / part / folder)
@@ -51,8 +56,8 @@ def test_one_session_alone_is_byte_for_byte_the_one_of_the_whole(made, tmp_path)
 
 def drawn(root, folder):
     """What chance decided in a session: per recording its taps, clock, setup and quiet start."""
-    truth = pd.read_parquet(root / "truth" / folder / "taps.parquet")
-    rows = read_tsv(root / "truth" / folder / "recordings.tsv")
+    truth = pd.read_parquet(root / "truth" / folder / "true_taps.parquet")
+    rows = read_tsv(root / "truth" / folder / "true_recordings.tsv")
     result = []
     for row, path in zip(rows, sorted((root / "study" / folder).rglob("*.wav")), strict=True):
         taps = truth[truth["recording"] == row["recording"]]
@@ -64,6 +69,62 @@ def drawn(root, folder):
     return result
 
 
+# As made before tables, rooms and sets of microphones could differ: of each recording a sample of
+# every channel where the first is loudest, and of each session a hash of its touch log.
+EARLIER_SOUND = {
+    "11.03.01.577_01_27_2023": (438_631, [-5558, -5448, -7595, -2835, -1657, -6062, -3416, -909]),
+    "11.03.55.092_01_27_2023": (470_940, [-10762, -7876, -7647, -9103, -3711, -6436, -7125, -3737]),
+    "09.48.20.414_02_03_2023": (608_713, [-9890, -7539, -6476, -3992, -4490, -3227, -6044, -2468]),
+    "09.49.05.122_02_03_2023": (965_769, [-8521, -5540, -6600, -5861, -5207, -5871, -7193, -4070]),
+}
+EARLIER_TOUCHES = {
+    "11.02.42_01_27_2023_nnode": "bae7a8628658e8f3021fa563f73648cc58527dee4b1a38460ed54b8d19ff0be0",
+    "09.47.58_02_03_2023_nnode": "0f02d51a0497f178622abd02bdb67662c374e556f662818dce5cdef4af0ea4b9",
+}
+
+
+def test_the_standard_difficulty_gives_the_recordings_that_it_always_gave(made):
+    wavs = {path.stem: path for path in (made / "study").rglob("*.wav")}
+    assert wavs.keys() == EARLIER_SOUND.keys()
+    for name, (at, samples) in EARLIER_SOUND.items():
+        sound, _ = soundfile.read(wavs[name], dtype="int16")
+        # Another processor may round otherwise.
+        np.testing.assert_allclose(sound[at], samples, atol=1)
+        assert np.abs(sound[:, 0].astype(int)).argmax() == at
+    logs = {path.stem: path.read_bytes() for path in (made / "study").rglob("*.csv")}
+    assert {n: hashlib.sha256(log).hexdigest() for n, log in logs.items()} == EARLIER_TOUCHES
+
+
+def test_the_study_says_which_table_room_and_microphones_a_session_had(made):
+    rows = read_tsv(made / "study" / "study.tsv")
+    assert [row["path"] for row in rows] == sorted(folders(made))
+    assert [(row["table"], row["room"], row["microphones"]) for row in rows] == [
+        ("mdf", "office", "set-1"),
+        ("plywood", "office", "set-1"),
+    ]
+
+
+def setups_of(folder, difficulty):
+    """Where microphones stood in the sessions of a hard study, by their set."""
+    found = {}
+    for planned in plan_study({"difficulty": "hard", "participants": 30, "sessions": 3}):
+        job = recording_job.Job(planned, 0, 1, 24, "PCM_16", None, difficulty, DEFAULT, folder)
+        found.setdefault(planned.microphone_set, []).append(job.setup().microphones_mm)
+    return {name: np.array(places) for name, places in found.items()}
+
+
+def test_microphones_are_re_placed_by_millimetres_within_a_set_and_centimetres_between(tmp_path):
+    hard = load_difficulty("hard")
+    found = setups_of(tmp_path, hard)
+    within = np.mean([places.std(axis=0, ddof=1) for places in found.values()])
+    assert within == pytest.approx(hard["microphones"]["placement_sd_mm"], rel=0.1)
+    middles = np.array([places.mean(axis=0) for places in found.values()])
+    between = np.sqrt(np.mean(middles.var(axis=0, ddof=1)))
+    assert between == pytest.approx(hard["microphones"]["set_sd_mm"], rel=0.25)
+    middle = (middles - nominal_mm(DEFAULT, hard)).mean()
+    assert abs(middle) < 3 * hard["microphones"]["set_sd_mm"] / np.sqrt(middles.size)
+
+
 def test_another_seed_is_another_study(made, tmp_path, monkeypatch):
     """In every respect: nothing is drawn from a stream that the seed does not reach."""
     folder = folders(made)[0]
@@ -73,8 +134,8 @@ def test_another_seed_is_another_study(made, tmp_path, monkeypatch):
         asked.add((seed, purpose))
         return stream(seed, purpose, *place)
 
-    monkeypatch.setattr(session, "stream", watched)
-    assert simulate(tmp_path, "--seed", "2", "--only", folder, "--workers", "1") == 0
+    monkeypatch.setattr(recording_job, "stream", watched)
+    assert simulate(tmp_path, "--seed", "2", "--only", folder, "--threads", "1") == 0
     assert asked == {(2, purpose) for purpose in Purpose}
     for (one, noise), (other, others_noise) in zip(
         drawn(made, folder), drawn(tmp_path, folder), strict=True
@@ -147,8 +208,10 @@ def test_every_touch_of_the_truth_is_in_the_log_and_obeys_the_clock(made):
     for folder in folders(made):
         log = read_log(made, folder)
         downs = log[log["event"] == "Down"].set_index("time")
-        truth = pd.read_parquet(made / "truth" / folder / "taps.parquet")
-        rows = {r["recording"]: r for r in read_tsv(made / "truth" / folder / "recordings.tsv")}
+        truth = pd.read_parquet(made / "truth" / folder / "true_taps.parquet")
+        rows = {
+            r["recording"]: r for r in read_tsv(made / "truth" / folder / "true_recordings.tsv")
+        }
         touched = truth[truth["touched"]]
         own = downs.loc[touched["touch_time"]]
         np.testing.assert_array_equal(own[["x", "y"]], touched[["touch_x", "touch_y"]].round())
@@ -183,6 +246,21 @@ def test_two_in_a_hundred_touches_are_missed_and_one_is_invented(difficulty):
     assert sensor.missed(rng, 50_000, difficulty).mean() == pytest.approx(0.02, abs=0.002)
     invented = sensor.phantoms(rng, keyboard, 50_000, 100.0, difficulty)
     assert len(invented.start_s) / 50_000 == pytest.approx(0.01, abs=0.0015)
+
+
+def test_a_second_finger_that_the_sensor_takes_for_the_first_has_no_touch(made, tmp_path):
+    sure = load_difficulty()
+    sure["sensor"]["missed"] = 0
+    sure["disturbances"]["overlap"].update(share=1.0, missed=1.0)
+    (tmp_path / "sure.yaml").write_text(yaml.safe_dump(sure))
+    folder = folders(made)[0]
+    given = ("--difficulty", str(tmp_path / "sure.yaml"), "--only", folder, "--threads", "1")
+    assert simulate(tmp_path, *given) == 0
+    truth = pd.read_parquet(tmp_path / "truth" / folder / "true_taps.parquet")
+    # Otherwise no two taps are closer than 60 ms.
+    second = truth.groupby("recording")["contact_s"].diff() < 0.05
+    assert second.sum() > len(truth) / 3
+    assert (truth["touched"] == ~second).all()
 
 
 def test_readings_are_a_millimetre_off(difficulty):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import fft, signal
@@ -6,14 +8,15 @@ from tap2key.core.shipped import KEYBOARD
 from tap2key.signal.delays import gcc_phat_delays, pairs
 from tap2key.simulation import room
 from tap2key.simulation.difficulty import load_difficulty
+from tap2key.simulation.plate import MATERIALS, front_speed
 from tap2key.simulation.random_streams import Purpose, stream
-from tap2key.simulation.recording import (
+from tap2key.simulation.recording import render_recording
+from tap2key.simulation.tap_sound import (
     SAMPLE_RATE,
     TapSound,
     draw_setup,
     half_sine_spectrum,
     on_table_m,
-    render_recording,
 )
 from tap2key.simulation.typist import draw_taps, draw_typist, key_order, tap_times
 from tap2key.study.keyboard import load_keyboard
@@ -138,3 +141,52 @@ def test_bursts_are_added_as_often_and_as_loud_as_told(difficulty):
     )
     assert 8 < count < 35
     assert np.abs(sound).max() > 1
+
+
+def test_a_room_returns_as_much_as_its_size_says_and_for_as_long(difficulty):
+    """At √(V/(100πT)) direct and returned sound are alike: Kuttruff, Room Acoustics, ch. 5."""
+    difficulty["reverberation"].update(rt60_s=0.6, volume_m3=150.0, starts_ms=5.0)
+    dry = np.zeros(64)
+    dry[10] = 1.0
+    sound = room.reverberation(stream(1, Purpose.NOISE), dry, 4, SAMPLE_RATE, difficulty)
+    assert sound.shape == (4, round(0.6 * 0.75 * SAMPLE_RATE) + 63)
+    first = round(0.005 * SAMPLE_RATE) + 10
+    assert (np.abs(sound[:, : first - 1]) < 1e-6).all()
+    # What would have come before the start is missing, and what is fainter than -45 dB.
+    left = 10 ** (-6 * 0.005 / 0.6) - 10**-4.5
+    distance2 = 150 / (100 * np.pi * 0.6)
+    assert np.mean((sound**2).sum(axis=1)) == pytest.approx(left / distance2, rel=0.05)
+    window = SAMPLE_RATE // 20
+    early, late = (np.mean(sound[:, s : s + window] ** 2) for s in (first, first + 2 * window))
+    assert 10 * np.log10(early / late) == pytest.approx(60 * 0.1 / 0.6, abs=1)
+    assert np.abs(np.corrcoef(sound) - np.eye(4)).max() < 0.1
+
+
+def test_a_room_adds_only_its_reverberation(keyboard, difficulty):
+    difficulty["noise"]["snr_db"] = [150, 150]
+    difficulty["noise"]["bursts_per_minute"] = 0
+    setup, typist = setup_and_typist(keyboard, difficulty)
+    taps = draw_taps(stream(1, Purpose.TAPS), typist, keyboard, difficulty, 1)
+
+    def made():
+        noise = stream(1, Purpose.NOISE)
+        return render_recording(noise, setup, typist, taps, difficulty).sound
+
+    without = made()
+    difficulty["reverberation"]["rt60_s"] = 0.5
+    sound = made()
+    start = int((taps.contact_s[0] + 0.004) * SAMPLE_RATE)
+    np.testing.assert_allclose(sound[:, :start], without[:, :start], atol=1e-5)
+    late = slice(start + 2 * SAMPLE_RATE // 20, start + 4 * SAMPLE_RATE // 20)
+    assert np.std(sound[:, late]) > 5 * np.std(without[:, late])
+
+
+def test_a_thicker_table_is_faster(keyboard, difficulty):
+    difficulty["table"]["thickness"] = 2.0
+    setup, typist = setup_and_typist(keyboard, difficulty)
+    at = np.array([160.0, 120.0])
+    speed = front_speed(replace(MATERIALS["mdf"], thickness_m=0.036)) * setup.speed_factor
+    assert speed > 1.005 * front_speed(MATERIALS["mdf"]) * setup.speed_factor
+    nearest_mm = np.linalg.norm(setup.microphones_mm - at, axis=1).min()
+    arrival_s = TapSound(setup, typist, difficulty).arrival_s(at)
+    assert arrival_s == pytest.approx(nearest_mm / 1000 / speed)

@@ -18,7 +18,7 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.orchestration.recording_sources import find_recordings
 from tap2key.study.scan import recordings_in, scan_study
 
-LAYOUT = complete_config({"experiments": {"any": {}}})["layout"]
+SESSION_PATTERN = complete_config({"experiments": {"any": {}}})["session_pattern"]
 RATE = 8000
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "José") for form in ("NFC", "NFD"))
 
@@ -46,7 +46,7 @@ def recorded(study, folder, starts=("13.05.22.123_01_27_2023",), seed=0, **kind)
 
 def refused(study, *words):
     with pytest.raises(Tap2keyError) as error:
-        scan_study(study, LAYOUT)
+        scan_study(study, SESSION_PATTERN)
     assert "\n" not in str(error.value)
     for word in words:
         assert word in str(error.value)
@@ -55,7 +55,7 @@ def refused(study, *words):
 def test_a_name_is_one_name_in_either_unicode_form(tmp_path):
     session(tmp_path, f"{COMPOSED}/one")
     session(tmp_path, f"{DECOMPOSED}/two")
-    found = scan_study(tmp_path, LAYOUT)
+    found = scan_study(tmp_path, SESSION_PATTERN)
     assert [(r.participant, r.session) for r in found] == [(COMPOSED, "one"), (COMPOSED, "two")]
     # The disk's own spelling is what opens the file.
     assert all(r.path.exists() for r in found)
@@ -93,7 +93,7 @@ def test_a_table_can_say_that_two_spellings_are_one_person(tmp_path):
     session(tmp_path, "Tony/one")
     session(tmp_path, "tony/two")
     (tmp_path / "study.tsv").write_text("path\tparticipant\ntony/two\tTony\n")
-    assert {r.participant for r in scan_study(tmp_path, LAYOUT)} == {"Tony"}
+    assert {r.participant for r in scan_study(tmp_path, SESSION_PATTERN)} == {"Tony"}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def labelled_anew(study):
 def test_one_sound_under_two_names_is_refused(tmp_path, spoil):
     recorded(tmp_path, "Tony/one", seed=1)
     recorded(tmp_path, "Maria/one", seed=2)
-    assert len(scan_study(tmp_path, LAYOUT)) == 2
+    assert len(scan_study(tmp_path, SESSION_PATTERN)) == 2
     spoil(tmp_path)
     refused(tmp_path, "use = no in study.tsv", "13.05.22.123_01_27_2023.wav")
 
@@ -186,7 +186,7 @@ def test_a_copy_that_is_left_out_is_no_copy(tmp_path):
     recorded(tmp_path, "Tony/one", seed=1)
     copied(tmp_path)
     (tmp_path / "study.tsv").write_text("path\tuse\nBob/one\tno\n")
-    assert [r.participant for r in scan_study(tmp_path, LAYOUT)] == ["Tony"]
+    assert [r.participant for r in scan_study(tmp_path, SESSION_PATTERN)] == ["Tony"]
 
 
 def test_recordings_of_one_length_are_no_copies_though_most_of_them_is_alike(tmp_path):
@@ -199,7 +199,7 @@ def test_recordings_of_one_length_are_no_copies_though_most_of_them_is_alike(tmp
     data[len(data) // 3] ^= 1
     other.write_bytes(data)
     touched(other.parents[1], "other\n")
-    assert len(scan_study(tmp_path, LAYOUT)) == 2
+    assert len(scan_study(tmp_path, SESSION_PATTERN)) == 2
 
 
 def test_what_holds_no_sound_is_no_copy(tmp_path):
@@ -212,7 +212,7 @@ def test_what_holds_no_sound_is_no_copy(tmp_path):
         for folder in ("Tony/one", "Maria/one"):
             made = session(study, folder)
             next((made / "01.acoustic").iterdir()).write_bytes(content)
-        assert len(scan_study(study, LAYOUT)) == 2
+        assert len(scan_study(study, SESSION_PATTERN)) == 2
 
 
 @pytest.mark.parametrize("kind", [{}, {"format": "FLAC"}, {"format": "W64"}, {"format": "RF64"}])
@@ -229,8 +229,8 @@ def test_recordings_of_one_person_that_overlap_are_refused(tmp_path, kind):
     refused(made(tmp_path / "a", "13.05.27.0"), "begins at 13:05:27", "of Tony", "runs until")
     refused(made(tmp_path / "b", "13.05.22.0"), "of Tony runs until 2023-01-27 13:05:32")
     # The sound card starts late, so that one may seem to begin before the other has ended.
-    assert len(scan_study(made(tmp_path / "c", "13.05.30.5"), LAYOUT)) == 2
-    assert len(scan_study(made(tmp_path / "d", "13.05.27.0", "Maria"), LAYOUT)) == 2
+    assert len(scan_study(made(tmp_path / "c", "13.05.30.5"), SESSION_PATTERN)) == 2
+    assert len(scan_study(made(tmp_path / "d", "13.05.27.0", "Maria"), SESSION_PATTERN)) == 2
 
 
 def test_a_start_in_the_table_makes_or_mends_an_overlap(tmp_path):
@@ -239,7 +239,7 @@ def test_a_start_in_the_table_makes_or_mends_an_overlap(tmp_path):
     refused(tmp_path, "of Tony runs until")
     table = f"path\tstart\nTony/one/01.acoustic/{starts[1]}.wav\t2023-01-27 13:05:2%d\n"
     (tmp_path / "study.tsv").write_text(table % 9)
-    assert len(scan_study(tmp_path, LAYOUT)) == 2
+    assert len(scan_study(tmp_path, SESSION_PATTERN)) == 2
     (tmp_path / "study.tsv").write_text(table % 2)
     refused(tmp_path, "of Tony runs until")
 
@@ -254,7 +254,7 @@ def test_a_session_copied_and_saved_in_another_format_is_known_by_its_touch_log(
     refused(tmp_path, "Bob/one", "Tony/one", "with the same touch log")
     # One log of a whole day may serve several sessions, if they were one after another.
     wav.rename(wav.with_name("15.05.22.123_01_27_2023.wav"))
-    assert len(scan_study(tmp_path, LAYOUT)) == 2
+    assert len(scan_study(tmp_path, SESSION_PATTERN)) == 2
 
 
 def test_a_link_to_nothing_is_named(tmp_path):
@@ -269,7 +269,7 @@ def test_linked_folders_that_lead_back_end(tmp_path):
     session(tmp_path, "Tony/one")
     (tmp_path / "Tony" / "up").symlink_to(tmp_path)
     (tmp_path / "Tony/one/again").symlink_to(tmp_path / "Tony" / "one")
-    assert len(scan_study(tmp_path, LAYOUT)) == 1
+    assert len(scan_study(tmp_path, SESSION_PATTERN)) == 1
 
 
 def test_a_session_by_hand_is_segmented_only_without_copies(tmp_path, capsys):
@@ -287,6 +287,17 @@ def test_durations_are_those_that_a_library_reads(tmp_path, kind, subtype):
         return
     path = sound(tmp_path / "x", 1.25, subtype=subtype, format=kind)
     assert read_header(path).seconds == soundfile.info(path).frames / RATE == 1.25
+
+
+@pytest.mark.parametrize(
+    ("kind", "endian"), [("WAV", "BIG"), ("WAV", "LITTLE"), ("W64", "FILE"), ("FLAC", "FILE")]
+)
+@pytest.mark.parametrize(("channels", "rate"), [(1, 16_000), (6, 44_100), (8, 192_000)])
+def test_arrays_are_those_that_a_library_reads(tmp_path, kind, endian, channels, rate):
+    soundfile.write(tmp_path / "x", np.zeros((100, channels)), rate, "PCM_16", endian, kind)
+    header, about = read_header(tmp_path / "x"), soundfile.info(tmp_path / "x")
+    assert (header.channels, header.sample_rate) == (about.channels, about.samplerate)
+    assert (header.channels, header.sample_rate) == (channels, rate)
 
 
 def test_a_duration_does_not_trust_a_size_that_was_never_filled_in(tmp_path):

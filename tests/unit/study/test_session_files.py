@@ -13,7 +13,7 @@ from tap2key.study.manifest import write_passed_over
 from tap2key.study.scan import scan_study, survey_study
 from tap2key.study.session_files import SOUND
 
-LAYOUT = complete_config({"experiments": {"any": {}}})["layout"]
+SESSION_PATTERN = complete_config({"experiments": {"any": {}}})["session_pattern"]
 ROWS = (
     "2023-01-27 13:05:{:02}.5,1,   Down,1000,1000,55\n"
     "2023-01-27 13:05:{:02}.9,1,     Up,1000,1000,55\n"
@@ -40,7 +40,7 @@ def put(study, name, content=b""):
 
 def listed(study):
     """Paths relative to the study, and reasons, of what is not used."""
-    found = survey_study(study, LAYOUT)
+    found = survey_study(study, SESSION_PATTERN)
     return {p.path.relative_to(study).as_posix(): p.reason for p in found.passed_over}
 
 
@@ -51,7 +51,7 @@ def test_what_systems_leave_behind_is_nothing(study):
     put(study, f"__MACOSX/Tony/01.acoustic/._{RECORDING}")
     put(study, f"Tony/one/@eaDir/{RECORDING}")
     assert listed(study) == {}
-    (only,) = scan_study(study, LAYOUT)
+    (only,) = scan_study(study, SESSION_PATTERN)
     assert only.path.name == RECORDING
     assert [p.name for p in only.touch_files] == ["a_nnode.csv"]
 
@@ -80,7 +80,7 @@ def test_a_recording_out_of_its_place_is_listed(study, name, reason):
     put(study, name)
     assert list(listed(study)) == [name]
     assert reason in listed(study)[name]
-    assert len(scan_study(study, LAYOUT)) == 1
+    assert len(scan_study(study, SESSION_PATTERN)) == 1
 
 
 def test_a_file_without_an_ending_that_begins_as_sound_is_listed(study):
@@ -92,14 +92,14 @@ def test_a_file_without_an_ending_that_begins_as_sound_is_listed(study):
 def test_recordings_of_every_format_that_is_read_are_used(study):
     for name in ("13.06.00.0_01_27_2023.w64", "13.07.00.0_01_27_2023.FLAC"):
         put(study, f"Tony/one/01.acoustic/{name}")
-    assert [r.path.suffix for r in scan_study(study, LAYOUT)] == [".wav", ".w64", ".FLAC"]
+    assert [r.path.suffix for r in scan_study(study, SESSION_PATTERN)] == [".wav", ".w64", ".FLAC"]
     assert listed(study) == {}
 
 
 @pytest.mark.parametrize("name", ["a_nnode_1.csv", "a_nnode (2).csv", "log.TXT", "touches.csv"])
 def test_a_log_of_another_name_is_used_if_it_goes_on_where_the_other_ends(study, name):
     put(study, f"Tony/one/02.neonode/{name}", log(30, 40))
-    (only,) = scan_study(study, LAYOUT)
+    (only,) = scan_study(study, SESSION_PATTERN)
     assert {p.name for p in only.touch_files} == {"a_nnode.csv", name}
     assert listed(study) == {}
 
@@ -122,7 +122,7 @@ def test_any_other_touch_log_is_listed(study, name, content, reason):
     put(study, f"Tony/one/{name}", content)
     assert list(listed(study)) == [f"Tony/one/{name}"]
     assert reason in listed(study)[f"Tony/one/{name}"]
-    (only,) = scan_study(study, LAYOUT)
+    (only,) = scan_study(study, SESSION_PATTERN)
     assert [p.name for p in only.touch_files] == ["a_nnode.csv"]
 
 
@@ -140,7 +140,7 @@ def test_windows_that_older_scripts_cut_are_listed_together(study):
     reasons = listed(study)
     assert list(reasons) == ["Tony/one/05.wav_samples"]
     assert reasons["Tony/one/05.wav_samples"].startswith("3 windows")
-    assert not any(p.alarming for p in survey_study(study, LAYOUT).passed_over)
+    assert not any(p.alarming for p in survey_study(study, SESSION_PATTERN).passed_over)
 
 
 @pytest.mark.parametrize("name", ["01.Acoustic", "01_acoustic", "1.acoustic", "01.acoustics"])
@@ -148,11 +148,11 @@ def test_a_misspelt_folder_is_an_incomplete_session(study, name):
     shutil.copytree(study / "Tony/one", study / "Ana/one")
     (study / "Ana/one/01.acoustic").rename(study / "Ana/one" / name)
     with pytest.raises(Tap2keyError, match=f"Ana/one: no folder 01.acoustic; rename {name}"):
-        scan_study(study, LAYOUT)
+        scan_study(study, SESSION_PATTERN)
     # So it is when the other folder is misspelt too.
     (study / "Ana/one/02.neonode").rename(study / "Ana/one/02.Neonode")
     with pytest.raises(Tap2keyError, match=r"no folder 01\.acoustic; rename"):
-        scan_study(study, LAYOUT)
+        scan_study(study, SESSION_PATTERN)
     (study / "study.tsv").write_text("path\tuse\nAna/one\tno\n")
     assert listed(study) == {"Ana/one": f"use = no ({study}/study.tsv, line 2)"}
 
@@ -160,7 +160,7 @@ def test_a_misspelt_folder_is_an_incomplete_session(study, name):
 def test_an_empty_session_says_what_lies_beside(study):
     (study / "Tony/one/01.acoustic" / RECORDING).rename(study / "Tony/one/01.acoustic/x.mp3")
     with pytest.raises(Tap2keyError, match=r"no \.wav file .* \(x\.mp3 does not end in"):
-        scan_study(study, LAYOUT)
+        scan_study(study, SESSION_PATTERN)
 
 
 def test_what_is_left_out_on_purpose_is_listed_too(study):
@@ -170,7 +170,7 @@ def test_what_is_left_out_on_purpose_is_listed_too(study):
     (study / "study.tsv").write_text(
         f"path\tuse\nAna/one\tno\nTony/one/01.acoustic/{RECORDING}\tn\n"
     )
-    found = survey_study(study, LAYOUT)
+    found = survey_study(study, SESSION_PATTERN)
     assert [r.path.name for r in found.recordings] == ["13.09.22.123_01_27_2023.wav"]
     rows = [(p.participant, p.session, p.reason) for p in found.passed_over]
     assert rows == [
@@ -184,12 +184,12 @@ def test_the_table_of_them_is_written_only_when_it_would_change(study, tmp_path)
     put(study, b"Tony/one/01.acoustic/caf\xe9.mp3".decode("utf-8", "surrogateescape"))
     table = tmp_path / "results" / "passed_over.tsv"
     for _ in range(2):
-        write_passed_over(table, survey_study(study, LAYOUT).passed_over)
+        write_passed_over(table, survey_study(study, SESSION_PATTERN).passed_over)
         (row,) = read_tsv(table)
         assert row["path"].endswith("caf\\udce9.mp3")
         assert (row["participant"], row["session"]) == ("Tony", "one")
         times = table.stat().st_mtime_ns
-    write_passed_over(table, survey_study(study, LAYOUT).passed_over)
+    write_passed_over(table, survey_study(study, SESSION_PATTERN).passed_over)
     assert table.stat().st_mtime_ns == times
     table.write_text("my own notes\n")
     with pytest.raises(Tap2keyError, match="not a table that tap2key made"):
@@ -203,7 +203,7 @@ def test_a_name_that_is_no_text_is_refused(study):
         b"Tony/one/01.acoustic/caf\xe9 13.05.22.1_01_27_2023.wav".decode(errors="surrogateescape"),
     )
     with pytest.raises(Tap2keyError, match=r"cannot be used .*not UTF-8") as error:
-        scan_study(study, LAYOUT)
+        scan_study(study, SESSION_PATTERN)
     str(error.value).encode()
 
 

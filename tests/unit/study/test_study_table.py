@@ -10,7 +10,7 @@ from tap2key.config.configuration import complete_config
 from tap2key.core.errors import Tap2keyError
 from tap2key.study.scan import scan_study
 
-LAYOUT = complete_config({"experiments": {"any": {}}})["layout"]
+SESSION_PATTERN = complete_config({"experiments": {"any": {}}})["session_pattern"]
 WAV = f"Tony/one/01.acoustic/{RECORDING}"
 
 
@@ -25,7 +25,7 @@ def said(study, content):
     """What is found of Tony; None: his session is left out."""
     data = content if isinstance(content, bytes) else content.encode()
     (study / "study.tsv").write_bytes(data)
-    found = scan_study(study, LAYOUT)
+    found = scan_study(study, SESSION_PATTERN)
     assert found[0].participant == "Ana"
     return next((r for r in found if r.participant == "Tony"), None)
 
@@ -74,12 +74,12 @@ def test_paths_and_names_are_read_in_either_unicode_form(tmp_path):
     session(tmp_path, "Ana/two")
     table = tmp_path / "study.tsv"
     table.write_text(f"path\tuse\n{composed}/one\tno\n", encoding="utf-8")
-    assert [r.participant for r in scan_study(tmp_path, LAYOUT)] == ["Ana"]
+    assert [r.participant for r in scan_study(tmp_path, SESSION_PATTERN)] == ["Ana"]
     table.write_text(f"path\tparticipant\nAna/two\t{decomposed}\n", encoding="utf-8")
-    assert {r.participant for r in scan_study(tmp_path, LAYOUT)} == {composed}
+    assert {r.participant for r in scan_study(tmp_path, SESSION_PATTERN)} == {composed}
     table.write_text(f"path\tuse\n{composed}/one\t\n{decomposed}/one\tno\n", encoding="utf-8")
     with pytest.raises(Tap2keyError, match="already in line 2"):
-        scan_study(tmp_path, LAYOUT)
+        scan_study(tmp_path, SESSION_PATTERN)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_what_spreadsheets_save_reads_alike(study, encode):
         ("path\tuse\tparticipant\rTony/one\tno\tZoë\r".encode("latin-1"), ["line 2", "Latin-1"]),
         (b"\xff\xfep\0a\0t", ["UTF-16"]),
         (b"path,use\nTony/one,no,\nAna/one,a,b\n", ["line 3", "more cells"]),
-        (b"path\tuse\tuse\nTony/one\tno\tyes\n", ["two columns use"]),
+        (b"path\tuse\tuse\nTony/one\tno\tyes\n", ["duplicate column use"]),
         (b"", ["no column path"]),
         (b"path|use\nTony/one|no\n", ["no column path"]),
     ],
@@ -178,5 +178,5 @@ def test_a_quotation_mark_swallows_no_line(tmp_path):
     (tmp_path / "study.tsv").write_text(
         'path\tparticipant\tuse\n"The ""Boss""/one"\t"Jo\t\nTony/one\t\tno\n"Q"/one\tQ"\tno\n'
     )
-    found = scan_study(tmp_path, LAYOUT)
+    found = scan_study(tmp_path, SESSION_PATTERN)
     assert [r.participant for r in found] == ['"Jo', "Ana"]

@@ -4,7 +4,8 @@ from scipy import signal
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.datasets.crops import Cut, cut_of
-from tap2key.datasets.representations import Encoding, stack
+from tap2key.datasets.encoding import Encoding
+from tap2key.datasets.representations import stack
 from tap2key.training.augmentation import Augmentation, augment
 
 RATE = 48_000

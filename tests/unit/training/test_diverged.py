@@ -1,6 +1,5 @@
 """A model whose numbers are not finite is refused where it is made and wherever it is used."""
 
-import json
 import shutil
 from types import SimpleNamespace
 
@@ -32,7 +31,7 @@ from tap2key.models.divergence import check_answers
 from tap2key.models.model_folder import FOREST_FILE
 from tap2key.models.predictor import load_predictor
 from tap2key.models.wav2vec2 import build_model
-from tap2key.training import train
+from tap2key.training.bookkeeping import Bookkeeping
 from tap2key.training.checkpoints import last_complete_checkpoint, only_whole_checkpoints
 from tap2key.training.temperature import fit_temperature
 
@@ -55,9 +54,8 @@ def models(data, tmp_path_factory):
     folder, training, _ = data
     for kind in ("wav2vec2", "convolutional"):
         stage("train", *training_arguments(folder, training, root, kind, kind=kind, **QUICK))
-    settings = '{"kind": "gcc_phat_forest", "trees": 5}'
-    given = ("--fold", folder, "--datasets", *training, "--settings", settings)
-    stage("baseline", *given, "--output", root / "gcc_phat_forest")
+    given = ("--fold", folder, "--datasets", *training, "--trees", 5)
+    stage("baseline", *given, "--kind", "gcc_phat_forest", "--output", root / "gcc_phat_forest")
     return root
 
 
@@ -96,11 +94,12 @@ def overflowing(model, copy):
 
 def uses(data, model, output):
     """The command lines of all stages that use a model."""
-    folder, training, datasets = data
-    tested = ("--model", model, "--dataset", datasets["Ana"], "--output", output)
+    folder, _, datasets = data
     keyboard = ("--keyboard", folder.parent / "keyboard.csv")
-    yield ("evaluate", *tested, *keyboard)
-    yield ("adaptation-scores", *tested, *keyboard, "--fold", folder, "--training", *training)
+    scored = ("--model", model, *keyboard, "--output", output)
+    yield ("evaluate", *scored, "--datasets", datasets["Ana"])
+    tested = ("--test-datasets", datasets["Ana"])
+    yield ("adaptation-scores", *scored, "--fold", folder, *tested)
     if "forest" not in model.name:
         yield ("export", "--onnx", model, "--output", output)
 
@@ -136,13 +135,13 @@ def test_one_diverged_model_of_several_is_named_and_names_no_tap(
     broken = spoiling(models / "wav2vec2", tmp_path / "broken")
     write_wav(tmp_path / "new" / "a.wav", recording([0.5, 1.0, 1.5], 2.0))
     given = ("predict", "--recordings", tmp_path / "new", "--output", tmp_path / "read")
-    line = error_line(capsys, *given, "--model", models / "wav2vec2", broken)
+    line = error_line(capsys, *given, "--models", models / "wav2vec2", broken)
     assert str(broken) in line and "finite" in line
     assert not (tmp_path / "read").exists()
-    stage(*given, "--model", models / "wav2vec2", models / "gcc_phat_forest")
+    stage(*given, "--models", models / "wav2vec2", models / "gcc_phat_forest")
 
 
-@pytest.mark.parametrize("kind", ["wav2vec2", "convolutional"])
+@pytest.mark.parametrize("kind", ["wav2vec2", "convolutional", "learned_gcc"])
 @pytest.mark.parametrize("sd_mm", [0, 12])
 def test_training_that_diverges_stops_there_and_publishes_nothing(
     data, tmp_path, capsys, kind, sd_mm
@@ -182,7 +181,7 @@ def test_training_that_diverges_later_goes_on_from_no_diverged_checkpoint(
             if state.global_step == 9:
                 next(model.parameters()).data.fill_(float("nan"))
 
-        patched.setattr(train.Bookkeeping, "on_step_begin", spoil_weights, raising=False)
+        patched.setattr(Bookkeeping, "on_step_begin", spoil_weights, raising=False)
         for _ in range(2):
             assert "diverged at step 10 of 36" in error_line(capsys, "train", *arguments)
             (checkpoint,) = tmp_path.glob("checkpoints/*/checkpoint-*")
@@ -214,7 +213,7 @@ def test_a_checkpoint_that_a_signal_asks_for_is_not_whole_when_its_weights_diver
     arguments = SimpleNamespace(output_dir=str(tmp_path))
     state = SimpleNamespace(global_step=5, max_steps=9, is_world_process_zero=True)
     model = build_model(None, SHAPE, LABELS, 512)
-    told = train.Bookkeeping(None)
+    told = Bookkeeping(None)
     told.on_save(arguments, state, None, model=model)
     assert last_complete_checkpoint(tmp_path) is not None
     (tmp_path / "checkpoint-5" / "complete").unlink()
@@ -241,11 +240,10 @@ def test_windows_that_are_not_finite_are_blamed_themselves(tmp_path, models, cap
     assert "windows hold numbers that are not finite" in error_line(capsys, "train", *arguments)
     for kind in ("gcc_phat_forest", "level_forest", "mfcc_forest"):
         given = ("--fold", folder, "--datasets", *training, "--output", tmp_path / "forest")
-        settings = json.dumps({"kind": kind, "trees": 5})
-        line = error_line(capsys, "baseline", *given, "--settings", settings)
+        line = error_line(capsys, "baseline", *given, "--kind", kind, "--trees", "5")
         assert "not finite" in line
     for kind in KINDS:
-        tested = ("--dataset", training[-1], "--output", tmp_path / "scores")
+        tested = ("--datasets", training[-1], "--output", tmp_path / "scores")
         line = error_line(capsys, "evaluate", "--model", models / kind, *tested)
         assert "1 of 48 windows" in line and str(models / kind) not in line
     assert not {"model", "forest", "scores"} & {p.name for p in tmp_path.iterdir()}
@@ -282,7 +280,7 @@ def test_saved_predictions_that_are_not_finite_are_refused(tmp_path):
     places = np.zeros((2, 2))
     found = Predictions(LABELS, identity, np.array([0, 1]), probabilities, places, places)
     write_predictions(tmp_path / "predictions.parquet", found)
-    with pytest.raises(Tap2keyError, match=r"probabilities that are not finite.*evaluate anew"):
+    with pytest.raises(Tap2keyError, match=r"probabilities that are not finite.*evaluate again"):
         read_predictions(tmp_path / "predictions.parquet")
 
 

@@ -1,11 +1,15 @@
 import os
+import signal
 import sys
 
 import pytest
+import torch
 from made import run
 
+from tap2key.__main__ import main
 from tap2key.core.errors import Tap2keyError
 from tap2key.training.launch import Shape, first_host, launch_command, port, srun_command
+from tap2key.training.processes import check_gpus
 
 LAUNCHER = [sys.executable, "-m", "accelerate.commands.launch", "--quiet"]
 PLAIN = ["--mixed_precision", "no", "--dynamo_backend", "no"]
@@ -78,14 +82,38 @@ def test_srun_starts_this_stage_once_on_each_node():
         *("srun", "--nodes", "2", "--ntasks", "2", "--ntasks-per-node", "1"),
         *("--cpus-per-task", "16", "--kill-on-bad-exit=1"),
         *(sys.executable, "-m", "tap2key", "launch", "--joined"),
-        *("--nodes", "2", "--processes", "4", "--threads", "16", "--gpu"),
+        *("--nodes=2", "--processes=4", "--gpu", "--threads", "16"),
         *("--", "--fold", "a b"),
     ]
 
 
+@pytest.mark.parametrize(("option", "seen"), [("--no-gpu", ""), ("--gpu", "0,1")])
+def test_without_gpu_training_sees_none(monkeypatch, option, seen):
+    found = {}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setattr(os, "execvp", lambda *_: found.update(os.environ))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert main(["launch", option, "--", "--fold", "x"]) == 0
+    assert found["CUDA_VISIBLE_DEVICES"] == seen
+
+
+@pytest.mark.parametrize(("gpus", "processes"), [(1, 2), (2, 4)])
+def test_fewer_gpus_than_processes_are_refused(monkeypatch, gpus, processes):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    check_gpus({})
+    check_gpus({"LOCAL_WORLD_SIZE": str(gpus)})
+    with pytest.raises(Tap2keyError, match=rf"launch\.processes {processes}: .* are {gpus} here"):
+        check_gpus({"LOCAL_WORLD_SIZE": str(processes)})
+
+
+def test_any_number_of_processes_may_do_without_a_gpu():
+    check_gpus({"LOCAL_WORLD_SIZE": "4"})
+
+
 def test_several_nodes_without_slurm_are_refused():
     with pytest.raises(Tap2keyError, match=r"launch\.nodes 2: .* profiles/slurm"):
-        srun_command(Shape(nodes=2), [], {})
+        srun_command(Shape(2, 1, 1), [], {})
     with pytest.raises(Tap2keyError, match="SLURM_JOB_NODELIST"):
         first_host({})
 
@@ -99,4 +127,4 @@ def test_jobs_on_one_node_get_ports_of_their_own():
 def test_no_process_is_refused():
     result = run("launch", "--processes", 0, "--", "--fold", "x")
     assert result.returncode == 1
-    assert result.stderr == "tap2key: error: --processes 0: must be at least 1\n"
+    assert result.stderr == "tap2key: error: --processes is 0; it must be at least 1\n"

@@ -19,7 +19,7 @@ from scipy.stats import norm
 from tap2key.core.files import read_json
 from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.encoded_dataset import Rows, load_dataset_folder, load_fold, touched_at
-from tap2key.models.key_places import expected_places, places_of, seen_from_the_table
+from tap2key.models.key_places import expected_places, places_of
 from tap2key.models.predictor import load_predictor
 from tap2key.models.softness import Softness
 from tap2key.study.keyboard import load_keyboard
@@ -64,13 +64,32 @@ def test_the_own_key_has_the_largest_share_of_every_touch_on_the_keyboard():
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_a_tap_without_a_place_or_with_another_keys_belongs_to_its_label_alone(keyboard):
+def test_a_tap_with_another_label_than_its_places_belongs_to_its_label_alone(keyboard):
     places = places_of(load_keyboard(keyboard), LABELS)
-    touched = np.array([[np.nan, np.nan], [0, 0], [190, 90]])
-    shares, elsewhere = soft_labels(np.array([1, 2, 1]), touched, places, sd_mm=9)
-    np.testing.assert_array_equal(elsewhere, [False, True, False])
-    np.testing.assert_array_equal(shares[:2], [[0, 1, 0], [0, 0, 1]])
-    assert 0.5 < shares[2, 1] < 1
+    shares, elsewhere = soft_labels(np.array([2, 1]), np.array([[0, 0], [190, 90]]), places, 9)
+    np.testing.assert_array_equal(elsewhere, [True, False])
+    np.testing.assert_array_equal(shares[0], [0, 0, 1])
+    assert 0.5 < shares[1, 1] < 1
+
+
+def test_a_tap_without_a_place_counts_as_one_at_each_centre_of_its_key(keyboard):
+    places = places_of(load_keyboard(keyboard), LABELS)
+    centres = np.array([[0, 0], [200, 100], [400, 200], [400, 2000]], float)
+    at_centres, _ = soft_labels(np.array([0, 1, 2, 2]), centres, places, sd_mm=9)
+    unplaced = np.full((3, 2), np.nan)
+    shares, elsewhere = soft_labels(np.array([0, 1, 2]), unplaced, places, sd_mm=9)
+    assert not elsewhere.any()
+    np.testing.assert_allclose(shares[:2], at_centres[:2], rtol=1e-6)
+    np.testing.assert_allclose(shares[2], at_centres[2:].mean(axis=0), rtol=1e-6)
+
+
+def test_outside_every_key_and_without_a_place_there_is_the_label_alone():
+    keyboard = load_keyboard(KEYBOARD)
+    places = places_of(keyboard, keyboard.labels)
+    outside = keyboard.labels.index("none")
+    shares, elsewhere = soft_labels(np.array([outside]), np.full((1, 2), np.nan), places, sd_mm=9)
+    assert not elsewhere.any()
+    np.testing.assert_array_equal(shares[0], np.eye(len(keyboard.labels))[outside])
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +215,7 @@ def test_who_knows_the_soft_labels_knows_the_place():
     shares, _ = soft_labels(labels, touched, places, 9)
     found = expected_places(shares.astype(float), places, Softness(1, 9))
     assert told.sum() > 25
-    np.testing.assert_allclose(found[told], seen_from_the_table(touched)[told], atol=0.01)
+    np.testing.assert_allclose(found[told], places.seen(touched)[told], atol=0.01)
 
 
 def test_of_two_centres_neither_is_preferred():
@@ -220,8 +239,10 @@ def test_outside_every_key_no_place_is_told():
         assert np.isnan(expected_places(sure, places, softness)).all()
 
 
-def test_taps_without_a_place_teach_their_labels_alone(tmp_path, keyboard):
-    """As ingested labels do; a model of them tells places by its labels."""
+def test_neither_keys_nor_taps_with_a_place_teach_labels_alone(tmp_path):
+    """A model of them tells places by its labels."""
+    keyboard = tmp_path / "keys without places.csv"
+    keyboard.write_text("label,x,y\na,,\nb,,\n|,,\n")
     datasets = people(tmp_path / "datasets", ["Ana", "Bo", "Chen"], taps=48, placed=False)
     folder, training = fold(tmp_path / "fold", datasets, "Ana")
     model = trained((folder, training), tmp_path, keyboard, **SOFT)
@@ -231,7 +252,7 @@ def test_taps_without_a_place_teach_their_labels_alone(tmp_path, keyboard):
 def test_evaluation_tells_places_by_the_models_own_temperature(data, tmp_path, keyboard):
     model = trained(data, tmp_path, keyboard, **SOFT)
     stage(
-        *("evaluate", "--model", model, "--dataset", data[2]["Ana"]),
+        *("evaluate", "--model", model, "--datasets", data[2]["Ana"]),
         *("--keyboard", keyboard, "--output", tmp_path / "scores"),
     )
     about = read_json(model / "tap2key.json")
@@ -245,3 +266,12 @@ def test_evaluation_tells_places_by_the_models_own_temperature(data, tmp_path, k
     errors = np.linalg.norm(expected + touched_at(tested) / 10, axis=1)
     metrics = read_json(tmp_path / "scores" / "metrics.json")
     assert metrics["location_error_median_mm"] == pytest.approx(np.nanmedian(errors), rel=1e-3)
+
+
+def test_a_key_without_a_place_cannot_be_learned_softly(data, tmp_path, keyboard):
+    keyboard.write_text(CENTRES.replace("b,200,100", "b,,"))
+    arguments = training_arguments(data[0], data[1], tmp_path, **SOFT)
+    result = run("train", *arguments, "--keyboard", keyboard)
+    assert result.returncode == 1
+    assert "no place (x, y) for 'b'; soft labels (training.soft_label_sd_mm above" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1

@@ -94,7 +94,7 @@ def test_what_is_no_copy_is_never_removed(datasets, tmp_path):
     (copy,) = staged(datasets[:1], str(tmp_path / "disk"))
     (copy / "encoding.json").unlink()
     (copy / "mine.txt").write_text("kept by hand")
-    with pytest.raises(Tap2keyError, match=r"no copy of a dataset, it holds mine\.txt; move it"):
+    with pytest.raises(Tap2keyError, match=r"not a copy of a dataset, it holds mine\.txt; move it"):
         staged(datasets[:1], str(tmp_path / "disk"))
     assert (copy / "mine.txt").read_text() == "kept by hand"
     assert folders_in(tmp_path / "disk") == [copy]

@@ -1,4 +1,3 @@
-import json
 import os
 import pickle
 import pickletools
@@ -17,6 +16,7 @@ from made import (
     SHAPE,
     WORKFLOW,
     command,
+    error_line,
     held_out_study,
     run,
     stage,
@@ -27,9 +27,12 @@ from sklearn.metrics import f1_score
 from transformers import EvalPrediction, Trainer
 
 from tap2key.__main__ import main
+from tap2key.config.schema import defaults_of
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json, read_tsv
-from tap2key.training import train
+from tap2key.training import fit_network, train, trainer_arguments, training_run
+from tap2key.training.bookkeeping import Bookkeeping
+from tap2key.training.checkpoint_metric import weighted_f1
 from tap2key.training.checkpoints import last_complete_checkpoint, mark_complete
 
 # Randomness that a resumed run has to find again.
@@ -82,7 +85,7 @@ def test_it_learns_a_separable_toy_on_validation_and_held_out_people(data, undis
     assert about["held_out"] in ("Ana", ["Ana"])
     assert about["trained_on"] == ["Bo", "Chen", "Dee"]
     stage(
-        *("evaluate", "--model", undisturbed / "model", "--dataset", data[2]["Ana"]),
+        *("evaluate", "--model", undisturbed / "model", "--datasets", data[2]["Ana"]),
         *("--output", tmp_path / "scores"),
     )
     assert read_json(tmp_path / "scores" / "metrics.json")["accuracy"] > 0.9
@@ -108,12 +111,32 @@ def test_it_removes_its_checkpoints(undisturbed):
     assert sorted(p.name for p in undisturbed.iterdir()) == ["checkpoints", "model"]
 
 
+def test_learned_gcc_learns_the_toy_and_goes_on_where_it_was_interrupted(data, tmp_path, dying):
+    training = {**SOFT["training"], "epochs": 3, "learning_rate": 0.002}
+    settings = {"kind": "learned_gcc", "training": training, **AUGMENTED}
+    stage("train", *softly(data, tmp_path / "whole", **settings))
+    interrupted = softly(data, tmp_path / "again", **settings)
+    steps = int(read_tsv(tmp_path / "whole" / "model" / "history.tsv")[0]["step"])
+    dying(2 * steps + 1)
+    with pytest.raises(Died):
+        stage("train", *interrupted)
+    stage("train", *interrupted)
+    model = tmp_path / "again" / "model"
+    assert same_weights(model, tmp_path / "whole" / "model")
+    validation = read_json(model / "tap2key.json")["validation"]
+    assert validation["weighted_f1"] > 0.9 and validation["at_chance"] is False
+    scores = ("--datasets", data[2]["Ana"], "--output", tmp_path / "scores")
+    stage("evaluate", "--model", model, *scores)
+    assert read_json(tmp_path / "scores" / "metrics.json")["accuracy"] > 0.9
+
+
 def test_its_history_has_a_row_for_every_evaluation(undisturbed):
     rows = read_tsv(undisturbed / "model" / "history.tsv")
     assert [float(row["epoch"]) for row in rows] == [1, 2, 3, 4, 5, 6]
     best = max(float(row["eval_weighted_f1"]) for row in rows)
     about = read_json(undisturbed / "model" / "tap2key.json")
     assert about["validation"]["weighted_f1"] == best
+    assert about["validation"]["selection_macro_f1"] == float(rows[-1]["eval_macro_f1"])
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
 
 
@@ -154,7 +177,7 @@ def dying(monkeypatch):
                 monkeypatch.undo()
                 raise Died
 
-        monkeypatch.setattr(train.Bookkeeping, "on_step_begin", die, raising=False)
+        monkeypatch.setattr(Bookkeeping, "on_step_begin", die, raising=False)
 
     return at
 
@@ -195,7 +218,7 @@ def test_killed_after_its_early_end_it_publishes_the_same_model(data, tmp_path, 
     stage("train", *training_arguments(folder, training, tmp_path / "whole", **HOPELESS))
     interrupted = training_arguments(folder, training, tmp_path / "again", **HOPELESS)
     with monkeypatch.context() as patched:
-        patched.setattr(train, "check_equal_weights", lambda model: 1 / 0)
+        patched.setattr(fit_network, "check_equal_weights", lambda model: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             stage("train", *interrupted)
     stage("train", *interrupted)
@@ -242,7 +265,7 @@ def test_only_numbers_are_unpickled_from_a_checkpoint(data, tmp_path, dying, mon
         (checkpoint / name).write_bytes(forged)
         assert main(["train", *map(str, arguments)]) == 1
         error = capsys.readouterr().err.splitlines()[-1]
-        assert error.startswith(f"tap2key: error: {checkpoint}: is not as it was written (")
+        assert error.startswith(f"tap2key: error: {checkpoint}: is damaged (")
         assert not ran.exists()
         (checkpoint / name).write_bytes(good)
     monkeypatch.setattr(torch, "load", spied)
@@ -271,7 +294,7 @@ def test_a_half_written_checkpoint_is_removed(data, tmp_path, dying):
 PLAIN = {
     "model": {
         "checkpoint": None,
-        "shape": {
+        "config_overrides": {
             **SHAPE,
             **dict.fromkeys(
                 ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout"),
@@ -346,11 +369,11 @@ def test_a_launcher_that_started_fewer_processes_is_refused(data, tmp_path, caps
 def test_a_second_writer_of_the_same_model_is_refused(data, tmp_path, capsys, monkeypatch):
     folder, training, _ = data
     monkeypatch.setattr(train, "SECONDS_TO_WAIT_FOR_LOCK", 0)
-    monkeypatch.setattr(train, "digest", lambda identity: "this-run")
+    monkeypatch.setattr(training_run, "digest", lambda identity: "this-run")
     with FileLock(tmp_path / "checkpoints" / "this-run.lock"):
         arguments = training_arguments(folder, training, tmp_path)
         assert main(["train", *map(str, arguments)]) == 1
-    assert "another job is training this very model" in capsys.readouterr().err
+    assert "another job is training this model" in capsys.readouterr().err
     assert not (tmp_path / "model").exists()
 
 
@@ -386,10 +409,10 @@ def test_only_whole_checkpoints_are_resumed_from(tmp_path):
 
 def test_a_batch_that_processes_cannot_share_is_refused(tmp_path):
     chosen = read_default_training()
-    shared = train.training_arguments({**chosen, "batch_size": 12}, 100, 4, 0, tmp_path)
+    shared = trainer_arguments.training_arguments({**chosen, "batch_size": 12}, 100, 4, 0, tmp_path)
     assert shared.per_device_train_batch_size == 3
     with pytest.raises(Tap2keyError, match="batch_size 12: cannot be shared by 5 processes"):
-        train.training_arguments({**chosen, "batch_size": 12}, 100, 5, 0, tmp_path)
+        trainer_arguments.training_arguments({**chosen, "batch_size": 12}, 100, 5, 0, tmp_path)
 
 
 def test_evaluation_and_checkpoints_come_every_so_many_epochs(tmp_path):
@@ -399,7 +422,7 @@ def test_evaluation_and_checkpoints_come_every_so_many_epochs(tmp_path):
         "gradient_accumulation_steps": 3,
         "evaluate_every": 2,
     }
-    arguments = train.training_arguments(chosen, 95, 1, 0, tmp_path)
+    arguments = trainer_arguments.training_arguments(chosen, 95, 1, 0, tmp_path)
     # 95 rows are 10 batches, which are 4 steps of up to three batches.
     assert (arguments.eval_steps, arguments.save_steps) == (8, 8)
     assert arguments.save_total_limit == 2
@@ -423,7 +446,7 @@ def test_the_warm_up_is_a_share_of_all_steps(tmp_path, warmup, accumulation, ste
         "gradient_accumulation_steps": accumulation,
         "learning_rate": 0.5,
     }
-    arguments = train.training_arguments(chosen, 95, 1, 0, tmp_path)
+    arguments = trainer_arguments.training_arguments(chosen, 95, 1, 0, tmp_path)
     padded = [{"x": 0}] * 100
     sides = {"train_dataset": padded, "eval_dataset": padded}
     trainer = Trainer(torch.nn.Linear(1, 1), arguments, **sides)
@@ -440,27 +463,28 @@ def test_the_warm_up_is_a_share_of_all_steps(tmp_path, warmup, accumulation, ste
 
 
 def read_default_training():
-    from tap2key.config.configuration import complete_experiment
-
-    return complete_experiment({}, "test")["training"]
+    return defaults_of("training")
 
 
 def test_the_metric_that_chooses_the_epoch_is_weighted_f1():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 4, 60)
     logits = rng.standard_normal((60, 5)) + 1.5 * np.eye(5)[truth]
-    found = train.weighted_f1(EvalPrediction(predictions=logits, label_ids=truth))
+    found = weighted_f1(EvalPrediction(predictions=logits, label_ids=truth))
     expected = f1_score(truth, logits.argmax(axis=1), average="weighted", zero_division=0)
     assert found == {"weighted_f1": pytest.approx(expected)}
 
 
-def test_settings_with_a_bare_nan_are_refused_in_one_line(data, tmp_path, capsys):
-    settings = json.dumps({"training": {"learning_rate": float("nan")}})
-    (tmp_path / "settings.json").write_text(settings)
-    arguments = [*map(str, training_arguments(data[0], data[1], tmp_path))]
-    for given in (settings, str(tmp_path / "settings.json")):
-        arguments[arguments.index("--settings") + 1] = given
-        assert main(["train", *arguments]) == 1
-        error = capsys.readouterr().err
-        assert "NaN is not a finite number" in error
-        assert error.count("\n") == 1
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--training-learning-rate", "nan", "is NaN; it must be a finite number"),
+        ("--model-config-overrides", '{"layerdrop": NaN}', "NaN is not a finite number"),
+    ],
+)
+def test_a_setting_that_is_not_a_number_is_refused_in_one_line(
+    data, tmp_path, capsys, option, value, message
+):
+    given = training_arguments(data[0], data[1], tmp_path)
+    line = error_line(capsys, "train", *given, option, value)
+    assert option in line and message in line

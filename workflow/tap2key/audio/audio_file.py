@@ -1,4 +1,4 @@
-"""Recordings as they come: wav, w64 or FLAC with 8 channels, in blocks of float32 at 96 kHz."""
+"""Recordings as they come: wav, w64 or FLAC, in blocks of float32 at the array's rate."""
 
 import os
 import stat
@@ -9,40 +9,37 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from tap2key.audio.array import DEFAULT, Array
 from tap2key.audio.flac_length import MAGIC, flac_sound
 from tap2key.audio.spliced_file import Pieces, Sound
 from tap2key.audio.wav_repair import wav_sound
 from tap2key.core.errors import Tap2keyError
-
-SAMPLE_RATE = 96_000
-CHANNELS = 8
-WINDOW_BEFORE = 2192
-WINDOW_AFTER = 6000
-WINDOW = WINDOW_BEFORE + WINDOW_AFTER
 
 SUBTYPES = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 FLAC_SUBTYPES = ("PCM_S8", "PCM_16", "PCM_24")
 SLOWEST_RATE, FASTEST_RATE = 8_000, 768_000
 # Of float samples: more than 32-bit integers that somebody forgot to scale; squares stay finite.
 BEYOND_ANY_SCALE = 2.0**32
-# Two thirds of a second: large enough for fast reads, small enough to stay in a cache.
+# Two thirds of a second at 96 kHz: large enough for fast reads, small enough to stay in a cache.
 BLOCK = 1 << 16
 
 
 class AudioFile:
-    """One 8-channel wav, w64 or FLAC, seen as float32 at 96 kHz with full scale 1.0.
+    """One wav, w64 or FLAC of an array, seen as float32 at its rate with full scale 1.0.
 
-    `sample_rate` is the file's own; `frames` and `duration_s` count at 96 kHz. `warnings` says in
-    words what is odd about a file that can be used all the same.
+    Of the array's channels, those that are not ignored are read: c of them. `sample_rate` is the
+    file's own; `frames` and `duration_s` count at the array's. `warnings` says in words what is odd
+    about a file that can be used all the same.
 
     Raises:
         Tap2keyError: the file is missing, empty, truncated, unreadable or has the wrong number of
             channels; also while reading, when samples are missing or not finite.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, array: Array = DEFAULT) -> None:
         """Check the file's header, and what it says of its length; nothing stays open."""
-        self.path = Path(path)
+        self.path, self.array = Path(path), array
+        self._kept = list(array.kept)
         self._sound = self._find_sound()
         self.warnings = self._sound.warnings
         self._in_pieces = False
@@ -57,17 +54,18 @@ class AudioFile:
             self._in_pieces = True
             with self._open() as file:
                 found = self._checked_frames(file)
-        if found <= 0:
-            raise self._error("no samples in it; record it again or take it out")
         self._file_frames = found
-        self.frames = self._file_frames * SAMPLE_RATE // self.sample_rate
-        self.duration_s = self.frames / SAMPLE_RATE
+        self.frames = self._file_frames * array.sample_rate // self.sample_rate
+        if self.frames <= 0:
+            raise self._error("no samples in it; record it again or take it out")
+        self.duration_s = self.frames / array.sample_rate
 
     def _checked_frames(self, file: soundfile.SoundFile) -> int:
-        if file.channels != CHANNELS:
+        if file.channels != self.array.channels:
             raise self._error(
-                f"{file.channels} channel(s); tap2key needs {CHANNELS}: record all microphones "
-                "into one file"
+                f"{file.channels} channel(s), but array.channels is {self.array.channels}: record "
+                "all microphones into one file, or read it with its own array (see arrays in "
+                "config/README.md)"
             )
         if file.subtype not in SUBTYPES + FLAC_SUBTYPES:
             raise self._error(
@@ -82,32 +80,39 @@ class AudioFile:
         return file.frames
 
     def blocks(self, length: int = BLOCK) -> Iterator[np.ndarray]:
-        """Yield the recording from its first sample on, [up to `length`, 8] at a time."""
-        if self.sample_rate == SAMPLE_RATE:
+        """Yield the recording from its first sample on: [`length`, c], the last one shorter."""
+        if self.sample_rate == self.array.sample_rate:
             yield from self._file_blocks(length)
             return
-        emitted = 0
+        held, emitted = [self._nothing()], 0
         for block in self._resampled_blocks(length):
-            block = block[: self.frames - emitted]
-            emitted += len(block)
-            if len(block):
-                yield block
-        # The resampler may end a sample or two short of the exact length.
-        if emitted < self.frames:
-            yield np.zeros((self.frames - emitted, CHANNELS), np.float32)
+            held.append(block[: self.frames - emitted])
+            emitted += len(held[-1])
+            # A resampler's blocks are as long as it likes.
+            if sum(map(len, held)) >= length:
+                joined = np.concatenate(held)
+                whole = len(joined) // length * length
+                yield from joined[:whole].reshape(-1, length, joined.shape[1])
+                held = [joined[whole:]]
+        # And it may end a sample or two short of the exact length.
+        short = np.zeros((self.frames - emitted, len(self._kept)), np.float32)
+        rest = np.concatenate([*held, short])
+        for start in range(0, len(rest), length):
+            yield rest[start : start + length]
 
     def sections(self, starts: Iterable[int], length: int) -> Iterator[np.ndarray]:
-        """Yield [`length`, 8] from each start; starts ascend.
+        """Yield [`length`, c] from each start; starts ascend.
 
         Args:
-            starts: first sample of each section at 96 kHz. What lies before the first or behind
-                the last sample of the recording reads as zero.
+            starts: first sample of each section at the array's rate. What lies before the first or
+                behind the last sample of the recording reads as zero.
             length: samples per section.
         """
-        read = self._seeking_reader() if self.sample_rate == SAMPLE_RATE else self._stream_reader()
+        native = self.sample_rate == self.array.sample_rate
+        read = self._seeking_reader() if native else self._stream_reader()
         next(read)
         for start in starts:
-            section = np.zeros((length, CHANNELS), np.float32)
+            section = np.zeros((length, len(self._kept)), np.float32)
             first, last = max(start, 0), min(start + length, self.frames)
             if first < last:
                 section[first - start : last - start] = read.send((first, last))
@@ -116,7 +121,7 @@ class AudioFile:
 
     def _seeking_reader(self) -> Generator[np.ndarray, tuple[int, int], None]:
         with self._open() as file:
-            piece = np.zeros((0, CHANNELS), np.float32)
+            piece = self._nothing()
             while True:
                 first, last = yield piece
                 try:
@@ -126,9 +131,10 @@ class AudioFile:
                     raise self._error(f"not readable ({error.error_string})") from None
                 if len(piece) < last - first:
                     raise self._error("truncated, samples are missing at its end")
+                piece = self._chosen(piece)
 
     def _stream_reader(self) -> Generator[np.ndarray, tuple[int, int], None]:
-        held, held_from, blocks = np.zeros((0, CHANNELS), np.float32), 0, self.blocks()
+        held, held_from, blocks = self._nothing(), 0, self.blocks()
         piece = held
         while True:
             first, last = yield piece
@@ -148,6 +154,7 @@ class AudioFile:
                     raise self._error(f"not readable ({error.error_string})") from None
                 if not len(block):
                     raise self._error("truncated, samples are missing at its end")
+                block = self._chosen(block)
                 # Written so that what is not a number fails the comparison too.
                 if self._may_lack_numbers and not (np.abs(block) < BEYOND_ANY_SCALE).all():
                     raise self._error(
@@ -160,18 +167,25 @@ class AudioFile:
     def _resampled_blocks(self, length: int) -> Iterator[np.ndarray]:
         import soxr
 
-        stream = soxr.ResampleStream(self.sample_rate, SAMPLE_RATE, CHANNELS, dtype="float32")
-        for block in self._file_blocks(max(1, length * self.sample_rate // SAMPLE_RATE)):
-            yield stream.resample_chunk(np.ascontiguousarray(block))
-        yield stream.resample_chunk(np.zeros((0, CHANNELS), np.float32), last=True)
+        rate, channels = self.array.sample_rate, len(self._kept)
+        stream = soxr.ResampleStream(self.sample_rate, rate, channels, dtype="float32")
+        for block in self._file_blocks(max(1, length * self.sample_rate // rate)):
+            yield stream.resample_chunk(np.ascontiguousarray(block)).reshape(-1, channels)
+        yield stream.resample_chunk(self._nothing(), last=True).reshape(-1, channels)
+
+    def _chosen(self, block: np.ndarray) -> np.ndarray:
+        return np.take(block, self._kept, axis=1) if self.array.ignore else block
+
+    def _nothing(self) -> np.ndarray:
+        return np.zeros((0, len(self._kept)), np.float32)
 
     def _find_sound(self) -> Sound:
         with self._in_one_line():
-            about = self.path.stat()
+            status = self.path.stat()
             # A pipe would be waited for, for ever.
-            if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+            if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
                 raise self._error("not a file")
-            if about.st_size == 0:
+            if status.st_size == 0:
                 raise self._error("empty file; record it again or take it out")
             with self.path.open("rb") as handle:
                 head = handle.read(len(MAGIC))

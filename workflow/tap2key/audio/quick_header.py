@@ -17,11 +17,13 @@ MOST_CHUNKS = 1000
 
 @dataclass(frozen=True)
 class SoundHeader:
-    """Where a file's sound is, in bytes, and how long it takes."""
+    """Where a file's sound is, in bytes, how long it takes, and of which array it is."""
 
     offset: int
     length: int
     seconds: float
+    channels: int
+    sample_rate: int
 
 
 def read_header(path: str | Path) -> SoundHeader | None:
@@ -36,30 +38,33 @@ def read_header(path: str | Path) -> SoundHeader | None:
 
 
 def _wave(chunks: Chunks) -> SoundHeader | None:
-    rate = 0
+    kind = None
     for chunk in islice(chunks.run(chunks.first), MOST_CHUNKS):
         if chunk.name == b"data":
             # Past 4 GiB a size of 32 bits has wrapped.
             promised = chunk.length if chunks.size <= LARGEST_RIFF or chunks.head_bytes > 8 else 0
-            return _sound(chunk.start, promised, chunks.size, rate)
+            return _sound(chunk.start, promised, chunks.size, kind)
         if chunk.name == b"fmt ":
-            rate = _bytes_per_second(chunks.body(chunk), chunks.order)
+            kind = struct.unpack_from(f"{chunks.order}HIIH", chunks.body(chunk), 2)
     return None
 
 
-def _bytes_per_second(body: bytes, order: str) -> int:
-    samples_per_second, _, frame = struct.unpack_from(f"{order}IIH", body, 4)
-    return samples_per_second * frame
-
-
-def _sound(offset: int, promised: int, size: int, rate: int) -> SoundHeader | None:
+def _sound(
+    offset: int, promised: int, size: int, kind: tuple[int, int, int, int] | None
+) -> SoundHeader | None:
+    channels, rate, _, frame = kind or (0, 0, 0, 0)
+    if not rate * frame:
+        return None
     there = size - offset
     length = promised if 0 < promised <= there else there
-    return SoundHeader(offset, length, length / rate) if rate else None
+    return SoundHeader(offset, length, length / (rate * frame), channels, rate)
 
 
 def _flac(head: bytes, size: int) -> SoundHeader | None:
-    """Of STREAMINFO, the first block: 20 bits of sample rate … 36 bits of samples (RFC 9639)."""
+    """Of STREAMINFO, the first block: 20 bits of sample rate, 3 of channels … 36 of samples.
+
+    RFC 9639.
+    """
     packed = int.from_bytes(head[18:26], "big")
-    rate, samples = packed >> 44, packed & (1 << 36) - 1
-    return SoundHeader(0, size, samples / rate) if rate and samples else None
+    rate, channels, samples = packed >> 44, (packed >> 41 & 7) + 1, packed & (1 << 36) - 1
+    return SoundHeader(0, size, samples / rate, channels, rate) if rate and samples else None

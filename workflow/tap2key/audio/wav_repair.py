@@ -27,7 +27,7 @@ SUBTYPES = {
 EXTENSIBLE = 0xFFFE
 # Their true size is in the chunk ds64.
 LONG_KINDS = (b"RF64", b"BW64")
-RESCUE = "copy it again, or keep what is there: open it in a sound editor and save it anew"
+RESCUE = "copy it again, or keep what is there: open it in a sound editor and save it again"
 
 
 def wav_sound(path: Path) -> Sound:
@@ -124,19 +124,21 @@ class _Header:
             behind = self.chunks.after(data, length)
             if length <= there and self.chunks.nothing_but_chunks(behind, self.frame_bytes):
                 return data.start + length
-        said = counted[0] or counted[-1]
-        if said > there and not _is_placeholder(said):
-            raise self._error(f"truncated, {said - there} bytes are missing at its end; {RESCUE}")
+        stated = counted[0] or counted[-1]
+        if stated > there and not _is_placeholder(stated):
+            raise self._error(f"truncated, {stated - there} bytes are missing at its end; {RESCUE}")
         if not self.options:
             raise self._error(
                 "its header does not say how long it is; open it in a sound editor and save it "
-                "anew as wav"
+                "again as wav"
             )
         held = (self.chunks.end_of_sound(data.start) - data.start) // self.frame_bytes
-        if not said or _is_placeholder(said):
+        if not stated or _is_placeholder(stated):
             says = "does not say how long it is (it ended early, or was written into a pipe)"
         else:
-            says = f"says {self._seconds(said)} where {self._seconds(held * self.frame_bytes)} are"
+            says = (
+                f"says {self._seconds(stated)} where {self._seconds(held * self.frame_bytes)} are"
+            )
         self.warnings.append(f"its header {says}, read to the end of the file")
         return data.start + held * self.frame_bytes
 

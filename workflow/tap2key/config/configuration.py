@@ -2,8 +2,7 @@
 
 import copy
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,17 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from tap2key.config.renamed_keys import RENAMED
+from tap2key.config.experiments import complete_experiments, merge
+from tap2key.config.renamed_keys import new_key, new_value, renamed_experiment
+from tap2key.config.schema import resolved, schema, section, with_defaults
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.finite_numbers import NOT_FINITE, place_of_undefined
 from tap2key.core.names import composed
 from tap2key.core.path_variables import expanded
-from tap2key.core.shipped import CONFIG, SCHEMA
+from tap2key.core.shipped import CONFIG, SHIPPED_NAMES
 
-
-@cache
-def schema() -> dict[str, Any]:
-    """The JSON schema of the whole configuration."""
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+OF_CHANNELS = ("groups", "positions_mm", "ignore")
+NAMING_EXPERIMENTS = ("select_experiments", "predict.experiment")
 
 
 def read_config(files: Sequence[Path]) -> dict[str, Any]:
@@ -39,9 +37,37 @@ def read_config(files: Sequence[Path]) -> dict[str, Any]:
             reason = " ".join(str(error).split())
             raise Tap2keyError(f"{file}: not readable as YAML ({reason})") from None
         if not isinstance(found, dict):
-            raise Tap2keyError(f"{file}: no keys with values in it; see config/README.md")
+            raise Tap2keyError(f"{file}: not a mapping of keys to values; see config/README.md")
         config = merge(config, found)
     return config
+
+
+def in_module(given: Mapping[str, Any], prefix: str | None) -> dict[str, Any]:
+    """The configuration of a module: what is given, put over the shipped one.
+
+    Args:
+        given: by the Snakefile that uses the module.
+        prefix: the folder that the module's outputs shall lie in. Then all paths become absolute,
+            results below that folder, since what is read stays where it is.
+    """
+    config = merge(read_config([]), given)
+    if prefix is None:
+        return config
+    results = Path(prefix, expanded(config["results"], "config: results")).absolute()
+    return {**_with_paths(config, schema(), "config", absolute_file), "results": str(results)}
+
+
+def absolute_file(path: str, where: str) -> str:
+    """A path that exists as an absolute one; any other may be a name, and stays.
+
+    So does what the setting takes for a shipped file's name, whatever the current folder holds.
+    """
+    shipped = SHIPPED_NAMES.get(where.removeprefix("config: "), ())
+    return str(Path(path).absolute()) if path not in shipped and Path(path).exists() else path
+
+
+def _as_it_is(path: str, where: str) -> str:
+    return path
 
 
 def complete_config(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,24 +78,42 @@ def complete_config(raw: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         Tap2keyError: an unknown key, a value of the wrong kind, a path that cannot be used, or an
-            experiment that inherits from nothing or from itself.
+            experiment that cannot be; see `complete_experiments`.
     """
     config = copy.deepcopy(dict(raw))
-    for name in config.get("experiments") or ():
-        if not isinstance(name, str):
-            raise Tap2keyError(f"config: experiments: write the name {name!r} in quotes")
+    for part in ("experiments", "characters", "arrays"):
+        for name in config.get(part) or ():
+            if not isinstance(name, str):
+                raise Tap2keyError(f"config: {part}: write the name {name!r} in quotes")
     _validate(config, schema(), "config")
-    config["experiments"] = {
-        name: _inherited(name, config["experiments"]) for name in config["experiments"]
+    if config.get("experiment_defaults", {}).get("inherit") is not None:
+        raise Tap2keyError(
+            "config: experiment_defaults.inherit: only experiments inherit; remove it"
+        )
+    config["arrays"] = {
+        name: _completed(own, config.get("array", {}))
+        for name, own in config.get("arrays", {}).items()
     }
-    return _with_paths(_with_defaults(config, schema()), schema(), "config")
+    config = with_defaults(config, schema())
+    config["experiments"] = complete_experiments(raw["experiments"], config["experiment_defaults"])
+    return _with_paths(config, schema(), "config")
+
+
+def _completed(own: Mapping[str, Any], study: Mapping[str, Any]) -> dict[str, Any]:
+    """An array of the configuration with what it does not state as in the study's own.
+
+    What is said of single channels holds for as many channels only.
+    """
+    usual = section("array")["properties"]["channels"]["default"]
+    same = own.get("channels", study.get("channels", usual)) == study.get("channels", usual)
+    return {key: v for key, v in study.items() if same or key not in OF_CHANNELS} | dict(own)
 
 
 def complete_experiment(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Validate one experiment's settings given by hand and fill in the defaults."""
-    part = {**schema()["$defs"]["experiment"], "$defs": schema()["$defs"]}
+    part = {**section("experiment"), "$defs": schema()["$defs"]}
     _validate(raw, part, where)
-    return _with_paths(_with_defaults(dict(raw), part), part, where)
+    return _with_paths(with_defaults(dict(raw), part), part, where)
 
 
 def selected(value: Any, names: Iterable[str] = ()) -> list[str] | None:
@@ -122,29 +166,10 @@ def choose(names: list[str], value: Any, key: str) -> list[str]:
         raise Tap2keyError(f"config: {key}: selects nothing; available: {', '.join(names)}")
     for name in wanted or []:
         if name not in names:
-            raise Tap2keyError(f"config: {key}: unknown {name!r}; available: {', '.join(names)}")
+            advice = renamed_experiment(name) if key in NAMING_EXPERIMENTS else ""
+            advice = advice or f"available: {', '.join(names)}"
+            raise Tap2keyError(f"config: {key}: unknown {name!r}; {advice}")
     return [name for name in names if wanted is None or name in wanted]
-
-
-def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the keys of `change` put over it, mapping by mapping."""
-    merged = dict(base)
-    for key, value in change.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = merge(merged[key], value) if both else copy.deepcopy(value)
-    return merged
-
-
-def _inherited(name: str, experiments: Mapping[str, Any], seen: tuple[str, ...] = ()) -> dict:
-    own = experiments[name]
-    parent = own.get("inherit")
-    if parent is None:
-        return dict(own)
-    if parent not in experiments or parent in (*seen, name):
-        raise Tap2keyError(
-            f"config: experiments.{name}: cannot inherit from {parent!r}; name another experiment"
-        )
-    return merge(_inherited(parent, experiments, (*seen, name)), own)
 
 
 def _validate(value: Any, part: Mapping[str, Any], where: str) -> None:
@@ -164,11 +189,16 @@ def _validate(value: Any, part: Mapping[str, Any], where: str) -> None:
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         unknown = next(k for k in error.instance if k not in known)
-        if unknown in RENAMED:
-            raise Tap2keyError(f"{place}: {unknown} is now called {RENAMED[unknown]}; rename it")
+        new = new_key(_section(error.schema), unknown)
+        if new is not None:
+            raise Tap2keyError(f"{place}: {unknown} is now called {new}; rename it")
         near = difflib.get_close_matches(str(unknown), known, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        advice = f"did you mean {near[0]!r}?" if near else f"available: {', '.join(known)}"
         raise Tap2keyError(f"{place}: unknown key {unknown!r}; {advice}")
+    if error.validator == "enum":
+        new = new_value(str(error.absolute_path[-1]) if error.absolute_path else "", error.instance)
+        if new is not None:
+            raise Tap2keyError(f"{place}: {error.instance} is now called {new}; rename it")
     quotes = ""
     if error.validator == "type" and not isinstance(error.instance, dict | list | str | None):
         wanted = error.schema["type"]
@@ -177,19 +207,33 @@ def _validate(value: Any, part: Mapping[str, Any], where: str) -> None:
     raise Tap2keyError(f"{place}: {error.message}{quotes}")
 
 
-def _with_paths(value: Any, part: Mapping[str, Any], where: str) -> Any:
-    """The value with `~` and variables filled in wherever the schema says that a path stands."""
+def _section(part: Mapping[str, Any]) -> str:
+    """The section that a part of the schema describes; "" is the top level."""
+    sections = schema()["$defs"].items()
+    return next((name for name, s in sections if s.get("properties") is part["properties"]), "")
+
+
+def _with_paths(
+    value: Any,
+    part: Mapping[str, Any],
+    where: str,
+    change: Callable[[str, str], str] = _as_it_is,
+) -> Any:
+    """The value with `~` and variables filled in wherever the schema says that a path stands.
+
+    Each such path is then also changed, by a function of it and of where it stands.
+    """
     if part.get("format") == "path":
         if isinstance(value, list):
-            return [_usable_path(path, where) for path in value]
-        return _usable_path(value, where) if isinstance(value, str) else value
+            return [change(_usable_path(path, where), where) for path in value]
+        return change(_usable_path(value, where), where) if isinstance(value, str) else value
     if not isinstance(value, dict):
         return value
-    part = _resolved(part, value)
+    part = resolved(part, value)
     others = part.get("additionalProperties")
     parts = {key: part.get("properties", {}).get(key, others) for key in value}
     return {
-        key: _with_paths(child, parts[key], _inside(where, key)) if parts[key] else child
+        key: _with_paths(child, parts[key], _inside(where, key), change) if parts[key] else child
         for key, child in value.items()
     }
 
@@ -205,32 +249,3 @@ def _usable_path(path: str, where: str) -> str:
 
 def _inside(where: str, key: Any) -> str:
     return f"{where}: {key}" if where == "config" else f"{where}.{key}"
-
-
-def _with_defaults(value: Any, part: Mapping[str, Any]) -> Any:
-    part = _resolved(part, value)
-    if not isinstance(value, dict):
-        return value
-    filled = dict(value)
-    for key, child in part.get("properties", {}).items():
-        known = {**_resolved(child, None), **child}
-        if key not in filled and "default" in known:
-            filled[key] = copy.deepcopy(known["default"])
-        if key in filled:
-            filled[key] = _with_defaults(filled[key], child)
-    others = part.get("additionalProperties")
-    if isinstance(others, Mapping):
-        for key in filled:
-            if key not in part.get("properties", {}):
-                filled[key] = _with_defaults(filled[key], others)
-    return filled
-
-
-def _resolved(part: Mapping[str, Any], value: Any) -> Mapping[str, Any]:
-    if "$ref" in part:
-        return schema()["$defs"][part["$ref"].rsplit("/", 1)[1]]
-    if isinstance(value, dict):
-        for choice in part.get("oneOf", []):
-            if "$ref" in choice:
-                return _resolved(choice, value)
-    return part

@@ -6,24 +6,32 @@ from typing import Any
 
 import yaml
 
-from tap2key.config.configuration import schema
+from tap2key.config.schema import schema
 
 HEADING = """# The configuration
 
 `config.yaml` holds every key with its default. Put your own values into a second file and give it
 with `--configfile`, or single values with `--config key=value`; an unknown key is an error. A value
-of an experiment that is not given comes from the experiment it inherits from, and else from here.
+of an experiment that is not given comes from the experiment it inherits from, else from
+`experiment_defaults`. The experiments of `config.yaml` are fixed: give your own other names, and
+let them inherit.
 
 This page is printed by `python -m tap2key config`.
 """
 TITLES = {
+    "array": "`array`: what the study was recorded with",
     "simulate": "`simulate`: a simulated study",
+    "truth": "`truth`: when which key was struck",
     "segment": "`segment`: taps and labels",
     "launch": "`launch`: processes of a training job",
+    "comparisons": "`comparisons`: which differences are tested",
+    "family": "`comparisons.families.<name>`",
+    "decode": "`decode`: from taps to text",
     "predict": "`predict`: new recordings",
-    "experiment": "`experiments.<name>`",
+    "experiment": "`experiments.<name>` and `experiment_defaults`",
+    "svm": "`experiments.<name>.svm`",
     "encoding": "`experiments.<name>.encoding`",
-    "given": "`experiments.<name>.given`",
+    "predefined": "`experiments.<name>.predefined`",
     "validation": "`experiments.<name>.validation`",
     "model": "`experiments.<name>.model`",
     "augmentation": "`experiments.<name>.augmentation`",

@@ -46,7 +46,7 @@ def room_at(path: Path) -> Iterator[None]:
         if getattr(error, "errno", None) not in NO_ROOM and free_bytes(path.parent) > FULL_BYTES:
             raise
         raise Tap2keyError(
-            f"{path}: cannot be written, the disk is full; free some room and start again"
+            f"{path}: cannot be written, the disk is full; free some space and start again"
         ) from error
 
 

@@ -1,5 +1,6 @@
 """Folders that appear whole or not at all, and replace nothing but what their stage once wrote."""
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json, room_at, temporary_beside, write_json
+from tap2key.core.log import log
 from tap2key.core.provenance import FILE_NAME
 
 # Set by the workflow for its jobs. Snakemake deletes what a rule declares, provenance included,
@@ -18,6 +20,7 @@ RESULTS_VARIABLE = "TAP2KEY_RESULTS"
 FILES = "files"
 # Left in a folder by other programs, and nobody's loss.
 DROPPINGS = (".snakemake_timestamp", ".DS_Store", "Thumbs.db", "desktop.ini")
+UNFINISHED = "-unfinished"
 # Earlier versions named the module, and did not list their files.
 MODULE_PREFIX = "tap2key."
 STAGES_OF_MODULES = {
@@ -65,8 +68,8 @@ def standing(folder: Path, stage: str, earlier: frozenset[str] | None = None) ->
         found = leaves(folder)
         others = found - earlier
         return Standing(found, found & earlier, usable=all(name.endswith("/") for name in others))
-    about = _provenance(folder)
-    ours = _stage(about) == stage
+    metadata = _provenance(folder)
+    ours = _stage(metadata) == stage
     if not ours and not _in_the_workflow(folder):
         # Not all of them: somebody's home may hold millions.
         file = next((name for name in _leaves(folder) if not name.endswith("/")), None)
@@ -74,8 +77,8 @@ def standing(folder: Path, stage: str, earlier: frozenset[str] | None = None) ->
         return Standing(found, usable=file is None)
     found = leaves(folder)
     if ours:
-        if isinstance(about.get(FILES), list):
-            return Standing(found, found & {FILE_NAME, *map(str, about[FILES])})
+        if isinstance(metadata.get(FILES), list):
+            return Standing(found, found & {FILE_NAME, *map(str, metadata[FILES])})
         if stage in WROTE_BESIDE_OTHERS:
             return Standing(found, found & {FILE_NAME}, by_name=True)
         return Standing(found, found)
@@ -99,14 +102,14 @@ def _leaves(folder: Path) -> Iterator[str]:
 
 def _provenance(folder: Path) -> dict[str, Any]:
     try:
-        about = read_json(folder / FILE_NAME)
+        metadata = read_json(folder / FILE_NAME)
     except Tap2keyError:
         return {}
-    return about if isinstance(about, dict) else {}
+    return metadata if isinstance(metadata, dict) else {}
 
 
-def _stage(about: dict[str, Any]) -> str | None:
-    name = about.get("stage")
+def _stage(metadata: dict[str, Any]) -> str | None:
+    name = metadata.get("stage")
     if isinstance(name, str) and name.startswith(MODULE_PREFIX):
         name = name.removeprefix(MODULE_PREFIX)
         return STAGES_OF_MODULES.get(name, name)
@@ -120,7 +123,10 @@ def _in_the_workflow(folder: Path) -> bool:
 
 @contextmanager
 def atomic_folder(
-    path: str | Path, stage: str, earlier: frozenset[str] | None = None
+    path: str | Path,
+    stage: str,
+    earlier: frozenset[str] | None = None,
+    irreplaceable: Callable[[Path], bool] = lambda _: False,
 ) -> Iterator[Path]:
     """Yield an empty temporary folder; it becomes `path` only when the block ends well.
 
@@ -132,6 +138,9 @@ def atomic_folder(
         path: the folder; see `output_guard` for what has to be refused before any work.
         stage: its name, as in the folder's provenance, which the block has to write.
         earlier: for a folder without provenance, the files of an earlier output.
+        irreplaceable: whether the temporary folder holds what no second run could make again. If
+            so it is not removed when the block fails, but stays beside `path`, and the log says
+            where.
 
     Raises:
         Tap2keyError: the disk is full, or a new file would take the place of one that is not of an
@@ -141,16 +150,32 @@ def atomic_folder(
     real.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(real)
     temporary.mkdir()
+    remove = True
     try:
         with room_at(Path(path)):
             yield temporary
             made = leaves(temporary)
             if earlier is None:
-                about = read_json(temporary / FILE_NAME)
-                write_json(temporary / FILE_NAME, {**about, FILES: sorted(made - {FILE_NAME})})
+                metadata = read_json(temporary / FILE_NAME)
+                write_json(temporary / FILE_NAME, {**metadata, FILES: sorted(made - {FILE_NAME})})
         _put(temporary, real, made, lambda folder: standing(folder, stage, earlier), Path(path))
+    except BaseException:
+        remove = not irreplaceable(temporary)
+        if not remove:
+            _set_aside(temporary, real)
+        raise
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if remove:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _set_aside(temporary: Path, real: Path) -> None:
+    for number in itertools.count(1):
+        aside = real.with_name(real.name + UNFINISHED + (f"-{number}" if number > 1 else ""))
+        if not os.path.lexists(aside):
+            break
+    os.rename(temporary, aside)
+    log.warning(f"{aside}: holds what there was until it failed; nothing of it was removed")
 
 
 def _put(
@@ -168,7 +193,7 @@ def _put(
         if not os.path.lexists(real):
             raise
     if not real.is_dir():
-        raise Tap2keyError(f"{given}: has become a file meanwhile; name another folder")
+        raise Tap2keyError(f"{given}: has become a file in the meantime; choose another folder")
     if not look(real).others:
         replaced = temporary_beside(real)
         os.rename(real, replaced)
@@ -191,8 +216,8 @@ def _move_into(
     clashes = sorted(name for name in made if _clashes(name, there))
     if clashes:
         raise Tap2keyError(
-            f"{given}: {clashes[0]} in it is not of an earlier output; move it away and start "
-            "again, or name another folder"
+            f"{given}: {clashes[0]} in it is not from an earlier output; move it away and start "
+            "again, or choose another folder"
         )
     for name in there.written - made:
         _remove(real, name)

@@ -2,9 +2,12 @@
 
 import re
 import unicodedata
+from pathlib import Path
 
 # Control characters, and surrogates, which stand for bytes that are no UTF-8.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+DIGITS = re.compile("([0-9]+)")
 
 
 def composed(name: str) -> str:
@@ -21,6 +24,26 @@ def folded(name: str) -> str:
         name = composed(composed(name).casefold())
         name = "".join(c for c in name if unicodedata.category(c) != "Cf")
     return "".join(name.casefold().split())
+
+
+def by_number(name: str) -> tuple[list[str | int], str]:
+    """What names are sorted by so that `tap 2` comes before `tap 10`."""
+    parts = DIGITS.split(name)
+    # Text and numbers take turns.
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
+
+
+def names_path(cell: str, path: Path) -> bool:
+    """Whether a table's cell names a file: by its name, with ending or without.
+
+    Folders before the name, if the cell has any, must be those that the file lies in.
+    """
+    parts = composed(cell.strip().replace("\\", "/")).split("/")
+    *folders, name = [part for part in parts if part not in ("", ".", "..")] or [""]
+    if name not in (composed(path.name), composed(path.stem)):
+        return False
+    own = path.absolute().parent.parts[-len(folders) :] if folders else ()
+    return [composed(part) for part in own] == folders
 
 
 def printable(path: object) -> str:

@@ -49,22 +49,20 @@ def check_folder(
     """Check one folder that a stage writes; see `check_output_folder` and `standing`."""
     real = _resolved(given)
     if real.exists() and not real.is_dir():
-        raise Tap2keyError(f"{given}: is a file, where a folder is to be written; name a folder")
+        raise Tap2keyError(f"{given}: is a file, but a folder is to be written; choose a folder")
     here = Path.cwd()
     if real in (here, *here.parents):
-        raise Tap2keyError(
-            f"{given}: is or holds the folder that you are in; name a new folder in it"
-        )
+        raise Tap2keyError(f"{given}: is or contains the current folder; choose a new folder in it")
     if real.is_dir() and _is_mounted(real):
-        raise Tap2keyError(f"{given}: is a mount point; name a folder in it")
+        raise Tap2keyError(f"{given}: is a mount point; choose a folder in it")
     there = standing(real, stage, earlier)
     ours = there.usable and (there.by_name or bool(there.written))
     _check_apart(given, real, inputs, may_hold=shared and ours)
     if not there.usable:
         found = next(name for name in there.others if not name.endswith("/"))
         raise Tap2keyError(
-            f"{given}: holds {found}, and is no earlier output of {stage}; name a new or empty "
-            "folder"
+            f"{given}: holds {found}, and is not an earlier output of {stage}; "
+            "choose a new or empty folder"
         )
     _check_writable(given, real.parent)
 
@@ -88,7 +86,7 @@ def check_output_files(
     """
     given = args.output
     if _resolved(given).is_dir():
-        raise Tap2keyError(f"{given}: is a folder, where a file is to be written; name a file")
+        raise Tap2keyError(f"{given}: is a folder, but a file is to be written; choose a file")
     stem = stem_of(given)
     files = [stem.with_name(f"{stem.name}{ending}") for ending in endings] or [given]
     files += [given.with_name(name) for name in others]
@@ -97,12 +95,12 @@ def check_output_files(
     for file in files:
         real = _resolved(file)
         if real.exists() and not real.is_file():
-            raise Tap2keyError(f"{file}: is no ordinary file; name another file")
+            raise Tap2keyError(f"{file}: is not a regular file; choose another file")
         _check_apart(file, real, sources, may_hold=True, may_lie_inside=not real.exists())
         if real.exists() and not _resolved(files[0]).exists():
             raise Tap2keyError(
-                f"{file}: would be written too, but is there without {files[0].name}; move it "
-                "away or name another file"
+                f"{file}: would be overwritten, and is there without {files[0].name}; move it "
+                "away or choose another file"
             )
         _check_writable(file, real.parent)
 
@@ -132,11 +130,11 @@ def _resolved(given: Path) -> Path:
             if path.is_symlink() and not path.exists()
         ]
     except OSError as error:
-        raise Tap2keyError(f"{given}: cannot be used ({error.strerror}); name another") from None
+        raise Tap2keyError(f"{given}: cannot be used ({error.strerror}); choose another") from None
     if dangling:
         raise Tap2keyError(
             f"{given}: {dangling[0]} is a link to {dangling[0].readlink()}, which is not there; "
-            "make that folder, or name another"
+            "create that folder, or choose another"
         )
     return Path(os.path.realpath(given))
 
@@ -166,22 +164,22 @@ def _check_apart(
             how = "holds an input"
         else:
             continue
-        raise Tap2keyError(f"{given}: {how} ({flag} {path}); name another")
+        raise Tap2keyError(f"{given}: {how} ({flag} {path}); choose another")
 
 
 def _identity(path: Path) -> object:
     """Equal for two paths to one thing, also on a disk that ignores case, or links it twice."""
     try:
-        about = path.stat()
+        status = path.stat()
     except OSError:
         return str(path)
-    return about.st_dev, about.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _check_writable(given: Path, folder: Path) -> None:
     while not os.path.lexists(folder):
         folder = folder.parent
     if not folder.is_dir():
-        raise Tap2keyError(f"{given}: {folder} is a file, not a folder; name another")
+        raise Tap2keyError(f"{given}: {folder} is a file, not a folder; choose another")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise Tap2keyError(f"{given}: nothing can be written into {folder}; name another folder")
+        raise Tap2keyError(f"{given}: cannot write into {folder}; choose another folder")

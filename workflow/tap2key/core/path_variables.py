@@ -30,7 +30,7 @@ def expanded(path: str, where: str) -> str:
     if (unset or nobody) and Path(path).exists():
         return path
     if unset:
-        raise Tap2keyError(f"{where} {path}: not set here (${unset[0]}); name another folder")
+        raise Tap2keyError(f"{where} {path}: not set here (${unset[0]}); choose another folder")
     if nobody:
         raise Tap2keyError(f"{where} {path}: no such user; write the path out, or ./~… for a name")
     return full

@@ -23,11 +23,11 @@ def progress(items: Iterable[Item], what: str, total: int | None = None) -> Iter
         return
     of_total = "" if total is None else f" of {total}"
     done, started = 0, time.monotonic()
-    spoken = started
+    reported = started
     for item in items:
         yield item
         done += 1
-        if time.monotonic() - spoken >= SECONDS_BETWEEN_LINES:
-            spoken = time.monotonic()
-            log.info(f"{what}: {done}{of_total}, {spoken - started:.0f} s")
+        if time.monotonic() - reported >= SECONDS_BETWEEN_LINES:
+            reported = time.monotonic()
+            log.info(f"{what}: {done}{of_total}, {reported - started:.0f} s")
     log.info(f"{what}: {done}{of_total}, done in {time.monotonic() - started:.1f} s")

@@ -91,7 +91,7 @@ def read_user_table(
         raise Tap2keyError(f"{path}: no column {', '.join(missing)}; add it to the header line")
     twice = next((c for i, c in enumerate(header) if c and c in header[:i]), None)
     if twice:
-        raise Tap2keyError(f"{path}: two columns {twice}; take one away")
+        raise Tap2keyError(f"{path}: duplicate column {twice}; remove one")
     rows = []
     for number, line in lines[1:]:
         cells = cells_of(line, delimiter)

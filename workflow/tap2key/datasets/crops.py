@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tap2key.core.errors import Tap2keyError
-from tap2key.datasets.representations import CHANNELS, Encoding
+from tap2key.datasets.encoding import PAIRS, Encoding
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,16 @@ def cut_of(
     Args:
         encoding: what the windows are.
         length: values of an encoded window.
-        crop_ms: milliseconds before and after the onset; None keeps all.
+        crop_ms: milliseconds before and after the onset; None keeps all, as `pairs` always do.
         max_duration_s: longest input, as values over sample rate; None keeps all.
 
     Raises:
         Tap2keyError: the encoding does not hold that much before or after the onset.
     """
-    channels = CHANNELS if encoding.stacked else encoding.channels
+    channels = encoding.held
     frames = length // channels
     first, last = 0, frames
-    if crop_ms is not None:
+    if crop_ms is not None and encoding.representation != PAIRS:
         per_ms = encoding.sample_rate / 1000
         first = encoding.onset_frame - round(crop_ms[0] * per_ms)
         last = encoding.onset_frame + round(crop_ms[1] * per_ms)

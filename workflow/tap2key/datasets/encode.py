@@ -3,12 +3,14 @@
 import argparse
 import hashlib
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from tap2key.config.arguments import add_settings, settings_of
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import write_tsv
 from tap2key.core.folders import atomic_folder
@@ -17,11 +19,19 @@ from tap2key.core.output_guard import check_output_folder
 from tap2key.core.progress import progress
 from tap2key.core.provenance import write_provenance
 from tap2key.datasets.encoded_dataset import IDENTITY, PLACE, save_dataset
-from tap2key.datasets.representations import REPRESENTATIONS, WINDOW_RATE, Encoding, encode_windows
-from tap2key.segmentation.taps import BY_ORDER, keyboard_labels, load_taps, pairings
+from tap2key.datasets.encoding import Encoding
+from tap2key.datasets.representations import encode_windows
+from tap2key.segmentation.taps import (
+    BY_ORDER,
+    array_of_taps,
+    keyboard_labels,
+    load_taps,
+    pairings,
+    read_taps,
+)
 
 WINDOWS_AT_ONCE = 64
-LEFT_OUT = "left_out.tsv"
+LEFT_OUT = "left_out_taps.tsv"
 PAIRING = "pairing.tsv"
 PAIRING_COLUMNS = ("participant", "session", "pairing", "taps")
 
@@ -32,21 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--taps", type=Path, nargs="+", required=True, help="taps folders of one participant"
     )
     parser.add_argument("--output", type=Path, required=True, help="the dataset's folder")
-    parser.add_argument("--representation", choices=list(REPRESENTATIONS), default="interleave")
-    parser.add_argument("--sample-rate", type=int, default=16_000, help="Hz, at most 96000")
-    parser.add_argument(
-        "--crop-ms",
-        type=float,
-        nargs=2,
-        metavar=("BEFORE", "AFTER"),
-        help="milliseconds kept around the onset (default: the whole window)",
-    )
-    parser.add_argument("--highpass-hz", type=float, help="high-pass corner (default: none)")
-    parser.add_argument(
-        "--whiten",
-        action="store_true",
-        help="make all frequencies alike loud, in all channels alike",
-    )
+    add_settings(parser, "encoding")
     parser.add_argument(
         "--verified-only",
         action="store_true",
@@ -55,11 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Encode every labelled tap; the others are listed with their reason in `left_out.tsv`."""
+    """Encode every labelled tap; the others are listed with their reason in `left_out_taps.tsv`."""
     check_output_folder(args, "encode")
-    if not 0 < args.sample_rate <= WINDOW_RATE:
-        raise Tap2keyError(f"--sample-rate {args.sample_rate}: must be between 1 and {WINDOW_RATE}")
-    encode(args.taps, Encoding.told(vars(args)), args.output, args.verified_only)
+    encoding = Encoding.from_metadata(settings_of(args, "encoding"))
+    encode(args.taps, encoding, args.output, args.verified_only)
 
 
 def encode(
@@ -67,17 +62,21 @@ def encode(
 ) -> None:
     """Encode the taps of all `folders` (one participant's sessions) into one dataset folder.
 
-    How the labels came about is counted in `pairing.tsv`.
+    The folders say what array they were recorded with. How the labels came about is counted in
+    `pairing.tsv`.
     """
+    encodings = [replace(encoding, array=array_of_taps(read_taps(folder))) for folder in folders]
+    check_alike(encodings, folders)
+    encoding = encodings[0]
     hashed = hashlib.sha256(repr(encoding).encode())
     inputs, label_ids, kept, left_out = [], [], [], []
     labels: tuple[str, ...] = ()
     paired: Counter[tuple[str, str, str]] = Counter()
-    for folder in folders:
+    for folder, own in zip(folders, encodings, strict=True):
         table, windows = load_taps(folder, verify=True)
         if labels not in ((), keyboard_labels(table)):
             raise Tap2keyError(
-                f"{folder}: made with another keyboard than {folders[0]}; segment both anew"
+                f"{folder}: made with a different keyboard than {folders[0]}; segment both again"
             )
         labels = keyboard_labels(table)
         taps = table.select([*IDENTITY, *PLACE])
@@ -96,7 +95,7 @@ def encode(
         paired.update((people[row], sessions[row], pairing[row]) for row in rows)
         chunks = [rows[at : at + WINDOWS_AT_ONCE] for at in range(0, len(rows), WINDOWS_AT_ONCE)]
         for chunk in progress(chunks, f"encode {folder.name}"):
-            inputs.append(encode_windows(windows[chunk], encoding))
+            inputs.append(encode_windows(windows[chunk], own))
             hashed.update(inputs[-1].tobytes())
         label_ids += [labels.index(known[row]) for row in rows]
         kept.append(taps.take(pa.array(rows, pa.int64())))
@@ -105,7 +104,7 @@ def encode(
         kind = "verified" if verified_only else "labelled"
         raise Tap2keyError(
             f"{', '.join(map(str, folders))}: no {kind} tap in any of them; see their "
-            "recordings.tsv, and leave the participant out if there is nothing to mend"
+            "recordings.tsv, and leave the participant out if there is nothing to fix"
         )
     participants = set(taps["participant"].to_pylist())
     if len(participants) > 1:
@@ -131,7 +130,7 @@ def encode(
             temporary,
             "encode",
             __name__,
-            {**asdict(encoding), "verified_only": verified_only},
+            {**encoding.as_dict(), "verified_only": verified_only},
             [folder / "taps.parquet" for folder in folders],
             ("datasets", "numpy", "scipy", "pyarrow"),
         )
@@ -142,6 +141,25 @@ def encode(
             f"{output}: the labels of {unverified} of them were paired by order and are "
             "unverified; --verified-only leaves them out"
         )
+
+
+def check_alike(encodings: Sequence[Encoding], folders: Sequence[Path]) -> None:
+    """Refuse what the arrays of some taps folders do not have, and arrays that make other inputs.
+
+    Raises:
+        Tap2keyError: names the folder.
+    """
+    for folder, encoding in zip(folders, encodings, strict=True):
+        try:
+            encoding.check()
+        except Tap2keyError as error:
+            raise Tap2keyError(f"{folder}: {error}") from None
+        if not encodings[0].alike(encoding):
+            raise Tap2keyError(
+                f"{folder}: recorded with a different array than {folders[0]} "
+                f"({encodings[0].differences(encoding)}); use a representation that has one form "
+                "of both, such as average, or encode them separately"
+            )
 
 
 def _reason(label: str | None, pairing: str, verified_only: bool) -> str | None:

@@ -1,7 +1,7 @@
 """Encoded datasets of single participants, and the folds selected from them without copying."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,8 @@ from datasets import load_from_disk as hf_load_from_disk
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json, write_json
-from tap2key.datasets.representations import Encoding
+from tap2key.datasets.dataset_internals import selected_rows
+from tap2key.datasets.encoding import Encoding
 
 IDENTITY = ("participant", "session", "recording", "tap")
 # The touch sensor's reading, 0.1 mm.
@@ -88,7 +89,7 @@ def save_dataset(
     write_json(
         folder / ENCODING_FILE,
         {
-            **asdict(encoding),
+            **encoding.as_dict(),
             "length": inputs.shape[1],
             "taps": len(inputs),
             "participant": taps["participant"][0].as_py(),
@@ -105,34 +106,36 @@ def load_dataset_folder(folder: str | Path) -> EncodedDataset:
         Tap2keyError: the folder is not a finished dataset of this pipeline.
     """
     folder = Path(folder)
-    about = read_json(folder / ENCODING_FILE)
+    metadata = read_json(folder / ENCODING_FILE)
     try:
         data = hf_load_from_disk(str(folder))
     except (OSError, ValueError, pa.ArrowInvalid) as error:
-        raise Tap2keyError(f"{folder}: not a dataset ({error}); make it anew") from error
-    if len(data) != about["taps"]:
+        raise Tap2keyError(f"{folder}: not a dataset ({error}); recreate it") from error
+    if len(data) != metadata["taps"]:
         raise Tap2keyError(
-            f"{folder}: holds {len(data)} taps where {ENCODING_FILE} says {about['taps']}; "
-            "make it anew"
+            f"{folder}: holds {len(data)} taps where {ENCODING_FILE} says {metadata['taps']}; "
+            "recreate it"
         )
     return EncodedDataset(
         data=data,
-        encoding=Encoding.told(about),
-        labels=tuple(about["labels"]),
-        participant=about["participant"],
-        fingerprint=about["fingerprint"],
+        encoding=Encoding.from_metadata(metadata),
+        labels=tuple(metadata["labels"]),
+        participant=metadata["participant"],
+        fingerprint=metadata["fingerprint"],
         folder=folder,
     )
 
 
 def check_same_kind(datasets: Sequence[EncodedDataset]) -> None:
-    """Refuse to mix datasets of different encodings or keyboards."""
+    """Refuse to mix datasets of different encodings, arrays or keyboards."""
     for other in datasets[1:]:
         first = datasets[0]
-        if (other.encoding, other.labels) != (first.encoding, first.labels):
+        alike = first.encoding.alike(other.encoding)
+        if not alike or other.labels != first.labels:
+            differ = "labels" if alike else first.encoding.differences(other.encoding)
             raise Tap2keyError(
-                f"{other.folder} and {first.folder} differ in encoding or labels; "
-                "encode both in the same way"
+                f"{other.folder} and {first.folder} differ in encoding or labels ({differ}); "
+                "encode both the same way"
             )
 
 
@@ -160,35 +163,37 @@ def load_fold(
         fold: a folder that the `fold` stage wrote.
         datasets: the folders of the training participants' datasets.
         test: the dataset folder of the held-out participant, or folders of several; not needed for
-            a fold that tests on rows of `datasets`.
+            a fold that tests only on rows of `datasets`.
 
     Raises:
         Tap2keyError: a dataset is missing, changed since the fold was made, or belongs to the
             held-out participant.
     """
     fold = Path(fold)
-    about = read_json(fold / FOLD_FILE)
+    metadata = read_json(fold / FOLD_FILE)
     opened = [load_dataset_folder(folder) for folder in datasets]
-    verify_fold(about, opened, fold)
+    verify_fold(metadata, opened, fold)
     pool = concatenate_datasets([d.data for d in opened])
-    parts = listed_parts(pool, fold, listed_sides(about))
-    if test is not None and not about["tests_on_rows"]:
+    parts = listed_parts(pool, fold, listed_sides(metadata))
+    if test is not None and (metadata["held_out"] or not metadata["tests_on_rows"]):
         folders = [test] if isinstance(test, str | Path) else test
         held_out = [load_dataset_folder(folder) for folder in folders]
         check_same_kind([*opened, *held_out])
         for dataset in held_out:
-            if dataset.participant not in about["held_out"]:
+            if dataset.participant not in metadata["held_out"] and not metadata["tests_on_rows"]:
                 raise Tap2keyError(
                     f"{dataset.folder}: belongs to {dataset.participant}, but {fold} holds out "
-                    f"{', '.join(about['held_out'])}"
+                    f"{', '.join(metadata['held_out'])}"
                 )
-        parts["test"] = concatenate_datasets([d.data for d in held_out])
+        listed = [parts["test"]] if "test" in parts else []
+        whole = [d.data for d in held_out if d.participant in metadata["held_out"]]
+        parts["test"] = concatenate_datasets([*listed, *whole])
     return DatasetDict(parts)
 
 
-def listed_sides(about: dict) -> list[str]:
+def listed_sides(metadata: dict) -> list[str]:
     """The sides of a fold whose taps it lists."""
-    return ["train", "validation", *(["test"] if about["tests_on_rows"] else [])]
+    return ["train", "validation", *(["test"] if metadata["tests_on_rows"] else [])]
 
 
 def listed_parts(data: Dataset, fold: Path, sides: Sequence[str]) -> dict[str, Dataset]:
@@ -206,36 +211,36 @@ def listed_parts(data: Dataset, fold: Path, sides: Sequence[str]) -> dict[str, D
         if missing is not None:
             raise Tap2keyError(
                 f"{fold}: tap {missing[3]} of {'/'.join(missing[:3])} is not among the labelled "
-                "taps given; give those of all its people, or make the fold anew"
+                "taps given; give those of all its people, or recreate the fold"
             )
         parts[side] = data.select([row_of[key] for key in keys])
     return parts
 
 
-def verify_fold(about: dict, opened: Sequence[EncodedDataset], fold: Path) -> None:
+def verify_fold(metadata: dict, opened: Sequence[EncodedDataset], fold: Path) -> None:
     """Check that the datasets are those the fold was made from, and not the held-out one."""
     check_same_kind(opened)
     given = {d.participant: d for d in opened}
-    for participant in about["held_out"]:
+    for participant in metadata["held_out"]:
         if participant in given:
             raise Tap2keyError(
                 f"{given[participant].folder}: is the held-out participant of {fold}; "
                 "leave it out of the training datasets"
             )
-    for participant in about["fingerprints"]:
+    for participant in metadata["fingerprints"]:
         if participant not in given:
             raise Tap2keyError(f"{fold}: needs the dataset of {participant}; give its folder")
-    check_unchanged(about, opened, fold)
+    check_unchanged(metadata, opened, fold)
 
 
-def check_unchanged(about: dict, opened: Sequence[EncodedDataset], fold: Path) -> None:
+def check_unchanged(metadata: dict, opened: Sequence[EncodedDataset], fold: Path) -> None:
     """Refuse a dataset that is not what the fold was made from any more."""
     for dataset in opened:
-        if about["fingerprints"].get(dataset.participant, dataset.fingerprint) != (
+        if metadata["fingerprints"].get(dataset.participant, dataset.fingerprint) != (
             dataset.fingerprint
         ):
             raise Tap2keyError(
-                f"{dataset.folder}: changed since {fold} was made; make the fold anew"
+                f"{dataset.folder}: changed since {fold} was made; recreate the fold"
             )
 
 
@@ -245,16 +250,14 @@ class Rows:
     def __init__(self, data: Dataset) -> None:
         """Look at the Arrow buffers of `data`, its selection included."""
         column = data.data.column("input_values").chunks
-        self._indices = None
-        if data._indices is not None:
-            self._indices = data._indices.column(0).to_numpy().astype(np.int64)
+        self._rows = selected_rows(data)
         self._parts = [_matrix(chunk) for chunk in column if len(chunk)]
         self._starts = np.cumsum([0] + [len(part) for part in self._parts])
         self.length = self._parts[0].shape[1]
 
     def __len__(self) -> int:
         """Rows, repeats counted."""
-        return len(self._indices) if self._indices is not None else int(self._starts[-1])
+        return len(self._rows)
 
     def all(self) -> np.ndarray:
         """Every row: [rows, length] float32."""
@@ -262,9 +265,7 @@ class Rows:
 
     def __getitem__(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """[n] row numbers → [n, length] float32."""
-        wanted = np.asarray(rows)
-        if self._indices is not None:
-            wanted = self._indices[wanted]
+        wanted = self._rows[np.asarray(rows)]
         result = np.empty((len(wanted), self.length), dtype=np.float32)
         parts = np.searchsorted(self._starts, wanted, side="right") - 1
         for at, (part, row) in enumerate(zip(parts, wanted, strict=True)):

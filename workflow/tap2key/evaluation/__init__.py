@@ -1,1 +1,1 @@
-"""Models → scores: predictions, metrics, significance, adaptation, the choice on validation."""
+"""Models → scores: predictions, metrics, adaptation, the choice on validation."""

@@ -1,7 +1,7 @@
 """Stage `choose`: name the best experiment by validation scores alone, before any test is read."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
@@ -10,21 +10,27 @@ from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json
 from tap2key.core.html_tables import write_table
 from tap2key.core.log import log
-from tap2key.core.output_guard import check_output_files, stem_of
-from tap2key.models.model_folder import ABOUT_FILE
+from tap2key.core.output_guard import stem_of
+from tap2key.core.provenance_beside import check_files_with_provenance, write_provenance_beside
+from tap2key.models.model_folder import MODEL_METADATA_FILE, SELECTION_SCORE
 
 COLUMNS = (
-    *("experiment", "models", "validation_weighted_f1", "sd_over_models", "validated_by"),
-    "chosen",
+    *("experiment", "models", "models_at_chance", "validation_macro_f1", "sd_over_models"),
+    *("validated_by", "chosen", "reason"),
 )
 NOTE = (
-    "Weighted F1 of the best epoch on each fold's validation people or sessions, mean over the "
-    "folds and seeds that all experiments have (if there are none, over each one's own). Nothing "
-    "of a held-out participant goes into it, so that their scores stay honest. An experiment that "
-    "is validated on sessions of people it also trained on is not ranked with those that are "
-    "validated on other people: its score is higher for that alone."
+    "Macro-F1 over each fold's validation taps, mean over the folds and seeds that all ranked "
+    "experiments have: of a network as its last epoch leaves it (if it ended early, at its last "
+    "evaluation), of a baseline as it was fitted. The best of many epochs would favour whoever "
+    "looks more often. Nothing of a held-out participant goes into it, so that their scores stay "
+    "honest. Only experiments that are validated on the same taps are ranked: as many as there "
+    "are, and rather those validated on other people than they are trained on. The scores of the "
+    "others are over their own folds and seeds. Models at chance name validation taps no better "
+    "than always naming the commonest key would; of baselines it is not known."
 )
 OTHER_PEOPLE = "participant"
+# A fold and a seed, as folders are named.
+Run = tuple[str, str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,65 +52,119 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write the experiments in order of their validation scores, and print the best one's name."""
-    check_output_files(args, (".tsv", ".html"))
-    found: dict[str, dict[tuple[str, str], Validated]] = {}
+    files = check_files_with_provenance(args, (".tsv", ".html"))
+    found: dict[str, dict[Run, Validated]] = {}
     for folder in args.models:
         runs = found.setdefault(folder.parents[1].name, {})
         runs[folder.parent.name, folder.name] = validated(folder)
     rows = ranked(found)
-    stem = stem_of(args.output)
-    write_table(stem, rows, COLUMNS, f"Chosen: {rows[0]['experiment']}", NOTE)
+    write_table(stem_of(args.output), rows, COLUMNS, f"Chosen: {rows[0]['experiment']}", NOTE)
+    write_provenance_beside(
+        files,
+        "choose",
+        __name__,
+        {"experiments": list(found)},
+        [folder / MODEL_METADATA_FILE for folder in args.models],
+        (),
+    )
     log.info(f"chosen on validation scores: {rows[0]['experiment']}")
+    for row in rows:
+        if row["reason"]:
+            log.info(f"{row['experiment']} is not ranked: {row['reason']}")
+    if rows[0]["models_at_chance"]:
+        log.warning(
+            f"{rows[0]['models_at_chance']} of {rows[0]['models']} models of the chosen "
+            "experiment stayed at chance in training"
+        )
 
 
 class Validated(NamedTuple):
-    """A model's validation score, and by what its validation set was chosen."""
+    """A model's validation score, on which taps, by what they were set aside, and if at chance.
 
-    weighted_f1: float
+    `taps` is a hash of the taps' identities. `at_chance` is None where that is not known.
+    """
+
+    macro_f1: float
     by: str
+    taps: str
+    at_chance: bool | None = None
 
 
 def validated(model: Path) -> Validated:
-    """What a model's folder says of its best epoch.
+    """What a model's folder says of its validation.
 
     Raises:
-        Tap2keyError: it has no such score, as a forest has none, or does not say by what.
+        Tap2keyError: an earlier version wrote it, which says too little.
     """
-    about = read_json(model / ABOUT_FILE)
-    score = about["validation"].get("weighted_f1")
-    if score is None:
+    metadata = read_json(model / MODEL_METADATA_FILE)
+    scores = metadata["validation"]
+    if SELECTION_SCORE not in scores or "validation_taps" not in metadata:
         raise Tap2keyError(
-            f"{model}: has no validation F1; give models that were trained in epochs"
+            f"{model / MODEL_METADATA_FILE}: an earlier version wrote it; train the model again"
         )
-    if "validated_by" not in about:
-        raise Tap2keyError(
-            f"{model / ABOUT_FILE}: an earlier version wrote it; train the model anew"
-        )
-    return Validated(score, about["validated_by"])
+    return Validated(
+        scores[SELECTION_SCORE],
+        metadata["validated_by"],
+        metadata["validation_taps"],
+        scores.get("at_chance"),
+    )
 
 
-def ranked(found: Mapping[str, Mapping[tuple[str, str], Validated]]) -> list[dict[str, object]]:
-    """Experiments, the best first; of equals the first given; those not comparable last.
+def ranked(found: Mapping[str, Mapping[Run, Validated]]) -> list[dict[str, object]]:
+    """Experiments, the best first; of equals the first given; those that are not ranked last.
+
+    Ranked are those that are validated on the same taps as one of them, and of all such sets the
+    largest; rather those that are validated on other people than they are trained on.
 
     Args:
         found: by experiment, its models by fold and seed.
     """
-    common = set.intersection(*(set(runs) for runs in found.values()))
-    scores = {
-        name: [score.weighted_f1 for run, score in runs.items() if run in common or not common]
+    by = {name: next(iter(runs.values())).by for name, runs in found.items()}
+    alike = {name: comparable(found, name) for name in found}
+    first = max(found, key=lambda name: (by[name] == OTHER_PEOPLE, -len(alike[name][1])))
+    common, reasons = alike[first]
+    counted = {
+        name: [each for run, each in runs.items() if name in reasons or run in common]
         for name, runs in found.items()
     }
-    by = {name: next(iter(runs.values())).by for name, runs in found.items()}
-    kind = OTHER_PEOPLE if OTHER_PEOPLE in by.values() else next(iter(by.values()))
-    ordered = sorted(found, key=lambda name: (by[name] != kind, -mean(scores[name])))
+    scores = {name: [each.macro_f1 for each in models] for name, models in counted.items()}
+    ordered = sorted(found, key=lambda name: (name in reasons, -mean(scores[name])))
     return [
         {
             "experiment": name,
             "models": len(scores[name]),
-            "validation_weighted_f1": f"{mean(scores[name]):.4f}",
+            "models_at_chance": _at_chance(counted[name]),
+            "validation_macro_f1": f"{mean(scores[name]):.4f}",
             "sd_over_models": f"{stdev(scores[name]):.4f}" if len(scores[name]) > 1 else None,
             "validated_by": by[name],
-            "chosen": ("yes" if name == ordered[0] else "no") if by[name] == kind else "not ranked",
+            "chosen": "not ranked" if name in reasons else "yes" if name == ordered[0] else "no",
+            "reason": reasons.get(name),
         }
         for name in ordered
     ]
+
+
+def comparable(
+    found: Mapping[str, Mapping[Run, Validated]], first: str
+) -> tuple[set[Run], dict[str, str]]:
+    """The folds and seeds of all who are validated on the same taps as `first`; why others are not.
+
+    Args:
+        found: by experiment, its models by fold and seed.
+        first: an experiment's name.
+    """
+    common, reasons = set(found[first]), {}
+    for name, runs in found.items():
+        shared = common & runs.keys()
+        if not shared:
+            reasons[name] = f"no fold and seed in common with {first}"
+        elif any(runs[run].taps != found[first][run].taps for run in shared):
+            reasons[name] = f"other validation taps than {first}"
+        else:
+            common = shared
+    return common, reasons
+
+
+def _at_chance(models: Sequence[Validated]) -> int | None:
+    known = [each.at_chance for each in models if each.at_chance is not None]
+    return sum(known) if known else None

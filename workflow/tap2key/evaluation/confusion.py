@@ -1,4 +1,4 @@
-"""Confusion matrices: counted, and written as tables."""
+"""Confusion matrices as tables."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,22 +8,6 @@ import numpy as np
 from tap2key.core.files import write_tsv
 
 TRUE_KEY = "true key"
-
-
-def confusion_counts(truth: np.ndarray, prediction: np.ndarray, labels: int) -> np.ndarray:
-    """Counts by true key (rows) and predicted key (columns).
-
-    Args:
-        truth: [taps], indices of keys.
-        prediction: [taps], indices of keys.
-        labels: how many keys there are.
-
-    Returns:
-        [labels, labels] integers.
-    """
-    counts = np.zeros((labels, labels), dtype=int)
-    np.add.at(counts, (truth, prediction), 1)
-    return counts
 
 
 def write_confusion(path: Path, counts: np.ndarray, labels: Sequence[str]) -> None:

@@ -4,34 +4,52 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
-from tap2key.core.provenance import digest
-from tap2key.evaluation.metrics import MEASURES, measures
-from tap2key.evaluation.predictions import Predictions, together
+from tap2key.core.digests import digest
+from tap2key.evaluation.axis_errors import AXIS_ERRORS, axis_errors
+from tap2key.evaluation.metrics import MEASURES, mean_of_known, measures
+from tap2key.evaluation.predictions import Predictions, concatenated
 from tap2key.models.key_places import LOCATION, Places, location_scores
 
-SCORES = (*MEASURES, *LOCATION)
+SCORES = (*MEASURES, *LOCATION, *AXIS_ERRORS)
 SUMMARY_FILE = "summary.json"
 # The mean's sd over seeds is that of the participants' mean, not the mean of their sds.
 MEAN = "mean"
+# Evaluations by name of a row and by seed.
+Runs = dict[str, dict[int, list[Predictions]]]
 
 
-def heard_in_training(metrics: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The participants of some evaluations that any of their models had heard in training."""
-    heard: set[str] = set()
+def seen_in_training(metrics: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The participants of some evaluations that any of their models was trained on."""
+    seen: set[str] = set()
     for of_fold in metrics:
         # Evaluations from before each was told apart say only whether all were held out.
         everybody = [] if of_fold["held_out"] else of_fold["participants"]
-        heard.update(of_fold.get("heard_in_training", everybody))
-    return sorted(heard)
+        seen.update(of_fold.get("seen_in_training", everybody))
+    return sorted(seen)
 
 
-def described(people: int, heard: int) -> str:
-    """What the participants are, for titles, where `heard` of them were heard in training."""
-    if heard == 0:
-        return "held-out participants"
-    if heard == people:
-        return "participants, none of them held out"
-    return f"participants, {held_out_of(people, heard)}"
+def models_at_chance(metrics: Iterable[Mapping[str, Any]]) -> int | None:
+    """How many of some evaluations' models stayed at chance in training; None if none can tell."""
+    known = [run["at_chance"] for run in metrics if run.get("at_chance") is not None]
+    return sum(known) if known else None
+
+
+def processors(metrics: Iterable[Mapping[str, Any]], participant: str) -> str:
+    """The processors that trained the models which tested a participant; empty if not known."""
+    found = {
+        run.get("trained_on_processor") for run in metrics if participant in run["participants"]
+    }
+    return "; ".join(sorted(filter(None, found)))
+
+
+def described(people: int, seen: int) -> str:
+    """What the participants are, for titles, where models were trained on `seen` of them."""
+    noun = "participant" if people == 1 else "participants"
+    if seen == 0:
+        return f"held-out {noun}"
+    if seen == people:
+        return f"{noun}, {'not' if people == 1 else 'none of them'} held out"
+    return f"{noun}, {held_out_of(people, seen)}"
 
 
 def participant_rows(
@@ -46,28 +64,43 @@ def participant_rows(
         evaluations: in the same order.
         places: where the labels are.
     """
-    runs: dict[str, dict[int, list[Predictions]]] = {}
+    runs: Runs = {}
     for seed, found in zip(seeds, evaluations, strict=True):
         for participant in dict.fromkeys(key[0] for key in found.identity):
             runs.setdefault(participant, {}).setdefault(seed, []).append(found.of(participant))
+    return _averaged("participant", dict(sorted(runs.items())), places)
+
+
+def fold_rows(
+    folds: Sequence[str], seeds: Sequence[int], evaluations: Sequence[Predictions], places: Places
+) -> list[dict]:
+    """One row per fold, all its participants together, likewise, then the mean over folds."""
+    runs: Runs = {}
+    for fold, seed, found in zip(folds, seeds, evaluations, strict=True):
+        runs.setdefault(fold, {}).setdefault(seed, []).append(found)
+    return _averaged("fold", runs, places)
+
+
+def _averaged(column: str, runs: Runs, places: Places) -> list[dict]:
     rows: list[dict[str, Any]] = []
     macro_f1: list[dict[int, float]] = []
-    for participant, by_seed in sorted(runs.items()):
-        pooled = {seed: together(parts) for seed, parts in by_seed.items()}
+    for name, by_seed in runs.items():
+        pooled = {seed: concatenated(parts) for seed, parts in by_seed.items()}
         scored: list[dict[str, Any]] = [scored_taps(found, places) for found in pooled.values()]
         macro_f1.append({s: run["macro_f1"] for s, run in zip(pooled, scored, strict=True)})
         rows.append(
             {
-                "participant": participant,
+                column: name,
                 "taps": len(next(iter(pooled.values())).truth),
                 "seeds": len(scored),
                 **{name: mean_of_known(run[name] for run in scored) for name in SCORES},
                 "macro_f1_sd_over_seeds": spread([run["macro_f1"] for run in scored]),
+                "macro_f1_of_seeds": {str(s): score for s, score in macro_f1[-1].items()},
             }
         )
     common = set.intersection(*map(set, macro_f1))
     average = {
-        "participant": MEAN,
+        column: MEAN,
         "taps": sum(row["taps"] for row in rows),
         "seeds": max(row["seeds"] for row in rows),
         **{name: mean_of_known(row[name] for row in rows) for name in SCORES},
@@ -78,9 +111,11 @@ def participant_rows(
 
 def scored_taps(found: Predictions, places: Places) -> dict[str, Any]:
     """All of `SCORES`."""
+    where = (found.truth, found.expected, found.touched, places)
     return {
         **measures(found.truth, found.probabilities, found.labels),
-        **location_scores(found.truth, found.expected, found.touched, places),
+        **location_scores(*where),
+        **axis_errors(*where),
     }
 
 
@@ -92,10 +127,9 @@ def tested(found: Predictions) -> dict[str, str]:
     return {participant: digest(sorted(keys)) for participant, keys in sorted(taps.items())}
 
 
-def mean_of_known(values: Iterable[float | None]) -> float | None:
-    """The mean of those values that there are; None where there is none."""
-    known = [value for value in values if value is not None]
-    return mean(known) if known else None
+def tested_in(evaluations: Iterable[Predictions]) -> str:
+    """A hash of which taps were scored in some evaluations, such as those of a fold."""
+    return digest(sorted({key for found in evaluations for key in found.identity}))
 
 
 def spread(values: Sequence[float]) -> float | None:
@@ -103,8 +137,8 @@ def spread(values: Sequence[float]) -> float | None:
     return stdev(values) if len(values) > 1 else None
 
 
-def held_out_of(people: int, heard: int) -> str:
-    """In words, how many of some people were held out, where `heard` were heard in training."""
-    if heard == 0:
+def held_out_of(people: int, seen: int) -> str:
+    """In words, how many of some people were held out, where models were trained on `seen`."""
+    if seen == 0:
         return "held out"
-    return "not held out" if heard == people else f"{people - heard} of {people} held out"
+    return "not held out" if seen == people else f"{people - seen} of {people} held out"

@@ -53,7 +53,7 @@ class Predictions:
         )
 
 
-def together(parts: list[Predictions]) -> Predictions:
+def concatenated(parts: list[Predictions]) -> Predictions:
     """Several evaluations as one; they have the same labels."""
     return Predictions(
         parts[0].labels,
@@ -108,4 +108,4 @@ def read_predictions(path: Path) -> Predictions:
             ),
         )
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise Tap2keyError(f"{path}: not predictions ({error}); evaluate anew") from error
+        raise Tap2keyError(f"{path}: not predictions ({error}); evaluate again") from error

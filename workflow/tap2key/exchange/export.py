@@ -6,6 +6,8 @@ from pathlib import Path
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.output_guard import check_output_files, check_output_folder
 
+OF_FOLD = ("fold", "datasets", "test_datasets", "no_oversample")
+OPTIONS = ("taps", *OF_FOLD, "model", "allow_other_version")
 # What each kind of export needs and may have beside --output.
 NEEDED = {
     "layout": {"taps"},
@@ -15,11 +17,10 @@ NEEDED = {
 }
 ALLOWED = {
     "layout": {"taps"},
-    "arrays": {"fold", "datasets", "test", "no_oversample", "model", "allow_other_version"},
+    "arrays": {*OF_FOLD, "model", "allow_other_version"},
     "paths": {"taps", "fold", "no_oversample"},
     "onnx": {"allow_other_version"},
 }
-OPTIONS = ("taps", "fold", "datasets", "test", "no_oversample", "model", "allow_other_version")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,14 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const="arrays",
         choices=["arrays", "paths"],
         help="write a fold as a Hugging Face DatasetDict that needs nothing else (--fold, "
-        "--datasets, --test); with 'paths', where each window is and its label, without audio "
-        "(--taps, and --fold to split it)",
+        "--datasets, --test-datasets); with 'paths', where each window is and its label, without "
+        "audio (--taps, and --fold to split it)",
     )
     what.add_argument("--onnx", type=Path, metavar="MODEL", help="write a model's folder as ONNX")
     parser.add_argument("--taps", type=Path, nargs="+", help="taps folders")
     parser.add_argument("--fold", type=Path, help="a fold's folder")
     parser.add_argument("--datasets", type=Path, nargs="+", help="the fold's training datasets")
-    parser.add_argument("--test", type=Path, nargs="+", help="the held-out people's datasets")
+    parser.add_argument(
+        "--test-datasets", type=Path, nargs="+", help="datasets of the held-out participants"
+    )
     parser.add_argument("--no-oversample", action="store_true", help="each training tap once")
     parser.add_argument(
         "--model", type=Path, help="cut the rows of --dataset as this model's folder takes them"
@@ -51,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-other-version",
         action="store_true",
-        help="export a model that another version of its library made",
+        help="accept a model made with another version of its library",
     )
     parser.add_argument("--output", type=Path, required=True, help="a folder; for ONNX, a file")
 
@@ -78,7 +81,7 @@ def main(args: argparse.Namespace) -> None:
         from tap2key.exchange.export_dataset import export_arrays
 
         export_arrays(
-            *(args.fold, args.datasets, args.test, args.output, args.no_oversample),
+            *(args.fold, args.datasets, args.test_datasets, args.output, args.no_oversample),
             *(args.model, args.allow_other_version),
         )
     elif kind == "paths":

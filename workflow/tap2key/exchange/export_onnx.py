@@ -11,13 +11,14 @@ import onnx
 import onnxruntime
 import torch
 
+from tap2key.core.code_hash import code_hash
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import atomic_file
 from tap2key.core.log import log
-from tap2key.core.provenance import code_hash, package_versions
+from tap2key.core.provenance import package_versions
 from tap2key.datasets.crops import Cut
-from tap2key.models.model_folder import encoding_of
-from tap2key.models.predictor import NetworkPredictor, load_predictor
+from tap2key.models.model_folder import HEAD, encoding_of
+from tap2key.models.predictor import AdaptedPredictor, NetworkPredictor, load_predictor
 
 INPUT, OUTPUT = "window", "probabilities"
 PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
@@ -47,11 +48,11 @@ class Graph(torch.nn.Module):
 
 
 def export_onnx(folder: Path, output: Path, allow_other_version: bool = False) -> None:
-    """Write a Wav2Vec2 or convolutional model as ONNX, and check its numbers against PyTorch.
+    """Write a network as ONNX, and check its numbers against PyTorch.
 
-    The input `window` is [batch, length] float32: a tap's window (8 channels × 8192 samples at
-    96 kHz, full scale 1.0, 2192 samples before the onset) filtered, resampled and represented as
-    the metadata's `encoding` says, and of that the `cut`: `frames` frames of `channels` values
+    The input `window` is [batch, length] float32: a tap's window (channels × samples of the
+    metadata's array, full scale 1.0) filtered, resampled and represented as the metadata's
+    `encoding` says, and of that the `cut`: `frames` frames of `channels` values
     from frame `first` on. Normalisation to zero mean and unit variance is part of the graph, so a
     device needs nothing of PyTorch or transformers. The output `probabilities` is [batch, labels],
     in the order of the metadata's `labels`.
@@ -64,16 +65,20 @@ def export_onnx(folder: Path, output: Path, allow_other_version: bool = False) -
     Raises:
         Tap2keyError: the model is a forest, or ONNX Runtime's numbers differ from PyTorch's.
     """
-    predictor, about = load_predictor(folder, allow_other_version)
+    predictor, metadata = load_predictor(folder, allow_other_version)
+    if isinstance(predictor, AdaptedPredictor):
+        raise Tap2keyError(
+            f"{folder}: is adapted, which ONNX cannot hold; export the model that was adapted"
+        )
     if not isinstance(predictor, NetworkPredictor):
         raise Tap2keyError(
-            f"{folder}: is a {about['kind']}; only wav2vec2 and convolutional models can be "
-            "exported as ONNX"
+            f"{folder}: is a {metadata['kind']}; only networks can be exported as ONNX ("
+            f"{', '.join(HEAD)})"
         )
     graph = Graph(predictor.model.cpu(), predictor.extractor.do_normalize).eval()
     with atomic_file(output) as temporary:
         _translate(graph, predictor.cut.length, temporary)
-        _describe(temporary, about, predictor.cut)
+        _describe(temporary, metadata, predictor.cut)
         difference = _difference(temporary, graph, predictor.cut.length)
         if not difference < GREATEST_DIFFERENCE:
             raise Tap2keyError(
@@ -101,18 +106,18 @@ def _translate(graph: Graph, length: int, path: Path) -> None:
         )
 
 
-def _describe(path: Path, about: dict, cut: Cut) -> None:
+def _describe(path: Path, metadata: dict, cut: Cut) -> None:
     """Store in the file what a user needs to feed it and to read its output."""
-    encoding = encoding_of(about)
+    encoding = encoding_of(metadata)
     notes = {
-        "kind": about["kind"],
-        "labels": about["labels"],
-        "encoding": asdict(encoding),
+        "kind": metadata["kind"],
+        "labels": metadata["labels"],
+        "encoding": encoding.as_dict(),
         "cut": asdict(cut),
         "onset_frame": encoding.onset_frame - cut.first,
         "normalisation": "in the graph: zero mean and unit variance over each window",
-        "held_out": about["held_out"],
-        "trained_on": about["trained_on"],
+        "held_out": metadata["held_out"],
+        "trained_on": metadata["trained_on"],
         "packages": package_versions(PACKAGES),
         "code": code_hash(__name__),
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy.io import wavfile
 
-from tap2key.audio.audio_file import SAMPLE_RATE
+from tap2key.audio.array import Array
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.folders import atomic_folder
 from tap2key.core.log import log
@@ -22,7 +22,14 @@ from tap2key.exchange.prototype_layout import (
     SAMPLES,
     sample_name,
 )
-from tap2key.segmentation.taps import BY_ORDER, TAPS_NAME, keyboard_labels, load_taps, pairings
+from tap2key.segmentation.taps import (
+    BY_ORDER,
+    TAPS_NAME,
+    array_of_taps,
+    keyboard_labels,
+    load_taps,
+    pairings,
+)
 
 PACKAGES = ("matplotlib", "numpy", "pyarrow", "scipy")
 
@@ -32,9 +39,10 @@ def export_prototype(folders: Sequence[Path], output: Path) -> None:
 
     One session is written into `output` itself, several into `output/<participant>/<session>`. Of
     each recording there is `04.labels/<recording>_label.csv`, a row per labelled tap that names its
-    wav in the column `file`, and `05.wav_samples/<recording>_NNN_8chan.wav`: 8 channels, 8192
-    samples at 96 kHz, 32-bit float, the same numbers as in windows.npy. NNN is the tap's number in
-    taps.parquet. A tap without a label is not written, so that row n also belongs to the n-th wav.
+    wav in the column `file`, and `05.wav_samples/<recording>_NNN_8chan.wav` (8 being
+    the channels), the window as 32-bit float, the same numbers as in windows.npy. NNN is the tap's
+    number in taps.parquet. A tap without a label is not written, so that row n also belongs to the
+    n-th wav.
 
     Raises:
         Tap2keyError: nothing in a folder, or two folders of the same session.
@@ -52,7 +60,7 @@ def export_prototype(folders: Sequence[Path], output: Path) -> None:
                 target = temporary / rows[0]["participant"] / rows[0]["session"]
             if (target / LABELS).exists():
                 raise Tap2keyError(f"{folder}: the same session as an earlier folder of --taps")
-            _write_session(target, rows, windows, keyboard_labels(table))
+            _write_session(target, rows, windows, keyboard_labels(table), array_of_taps(table))
             labelled = sum(row["label"] is not None for row in rows)
             log.info(
                 f"{folder}: {labelled} labelled taps, {len(rows) - labelled} without a label not "
@@ -63,7 +71,11 @@ def export_prototype(folders: Sequence[Path], output: Path) -> None:
 
 
 def _write_session(
-    target: Path, rows: Sequence[dict], windows: np.ndarray, labels: Sequence[str]
+    target: Path,
+    rows: Sequence[dict],
+    windows: np.ndarray,
+    labels: Sequence[str],
+    array: Array,
 ) -> None:
     for name in (PLOTS, LABELS, SAMPLES):
         (target / name).mkdir(parents=True)
@@ -78,9 +90,9 @@ def _write_session(
             for i in own:
                 if rows[i]["label"] is None:
                     continue
-                name = sample_name(recording, rows[i]["tap"], greatest)
+                name = sample_name(recording, rows[i]["tap"], greatest, len(array.kept))
                 # scipy's, for soundfile would write the time of writing into every file.
-                wavfile.write(target / SAMPLES / name, SAMPLE_RATE, windows[i].T)
+                wavfile.write(target / SAMPLES / name, array.sample_rate, windows[i].T)
                 writer.writerow({**rows[i], "file": name})
         _draw([rows[i] for i in own], labels, recording, target / PLOTS / recording)
 

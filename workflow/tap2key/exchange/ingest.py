@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tap2key.audio.array import Array
+from tap2key.audio.array_argument import add_array
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import write_tsv
 from tap2key.core.folders import atomic_folder
@@ -15,7 +17,12 @@ from tap2key.core.progress import progress
 from tap2key.core.provenance import write_provenance
 from tap2key.core.shipped import KEYBOARD
 from tap2key.exchange.label_check import Ingested, listed, reverified
-from tap2key.exchange.prototype_layout import Given, read_given, read_windows, tables_and_wavs
+from tap2key.exchange.prototype_layout import (
+    LabelledWavs,
+    read_labelled_wavs,
+    read_windows,
+    tables_and_wavs,
+)
 from tap2key.segmentation.recordings_table import RECORDING_COLUMNS, RECORDINGS_NAME
 from tap2key.segmentation.taps import (
     BY_ORDER,
@@ -58,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: the name of the session's folder, else of the labels' parent",
     )
     parser.add_argument("--keyboard", type=Path, default=KEYBOARD, help="label,x,y of every key")
+    add_array(parser)
     parser.add_argument("--output", type=Path, required=True, help="folder for taps and windows")
 
 
@@ -76,19 +84,21 @@ def main(args: argparse.Namespace) -> None:
     audits, rows, verdicts = [], [], []
     with atomic_folder(args.output, "ingest") as temporary:
         with (temporary / WINDOWS_NAME).open("wb") as handle:
-            writer = WindowWriter(handle)
+            writer = WindowWriter(handle, args.array)
             for name, (table, wavs) in progress(found.items(), "recordings", total=len(found)):
                 whole = {**whose, "recording": name}
                 try:
-                    given = read_given(name, table, wavs, keyboard.labels)
-                    windows = read_windows(given.files)
+                    labelled = read_labelled_wavs(name, table, wavs, keyboard.labels)
+                    windows = read_windows(labelled.files, args.array)
                 except Tap2keyError as error:
                     audits.append({**whole, "status": "left out", "reason": str(error)})
                     log.warning(f"left out: {error}")
                     continue
-                result = as_given(given, windows)
+                result = as_labelled(labelled, windows)
                 if args.session is not None:
-                    result = _verified(result, given, windows, at_hand.get(name), touches, keyboard)
+                    result = _verified(
+                        result, labelled, windows, at_hand.get(name), touches, keyboard, args.array
+                    )
                 for window in result.windows:
                     writer.write(window)
                 rows += [{**row, **whole} for row in result.rows]
@@ -97,15 +107,16 @@ def main(args: argparse.Namespace) -> None:
             windows_hash = writer.finish()
         if not rows:
             reasons = [audit["reason"] for audit in audits if audit.get("reason")]
-            raise Tap2keyError(reasons[0] if reasons else f"{args.samples}: no tap is left of it")
-        write_taps(temporary / TAPS_NAME, rows, windows_hash, keyboard.labels)
+            raise Tap2keyError(reasons[0] if reasons else f"{args.samples}: no tap is left")
+        write_taps(temporary / TAPS_NAME, rows, windows_hash, keyboard.labels, args.array)
         write_tsv(temporary / RECORDINGS_NAME, audits, RECORDING_COLUMNS)
         write_tsv(temporary / INGESTED, verdicts, INGESTED_COLUMNS)
+        settings = {**whose, "array": args.array.as_dict()}
         sources = [args.labels, args.samples, args.keyboard]
         if args.session is not None:
             sources += [r.path for r in at_hand.values()]
             sources += sorted({file for r in at_hand.values() for file in r.touch_files})
-        write_provenance(temporary, "ingest", __name__, whose, sources, PACKAGES)
+        write_provenance(temporary, "ingest", __name__, settings, sources, PACKAGES)
     _say(args.output, rows, verdicts)
 
 
@@ -118,24 +129,24 @@ def _touches(recordings: list[Recording]) -> Touches | Tap2keyError | None:
         return error
 
 
-def as_given(given: Given, windows: np.ndarray) -> Ingested:
+def as_labelled(labelled: LabelledWavs, windows: np.ndarray) -> Ingested:
     """A recording's taps as the folders have them.
 
     Their pairing, times and places are known only where `export` wrote the table; otherwise labels
     were paired by order, and when the taps were is not known.
 
     Args:
-        given: labels and wavs.
-        windows: [n, 8, 8192] float32.
+        labelled: labels and wavs.
+        windows: [n, channels, samples] float32.
     """
     rows: list[dict[str, Any]] = []
-    for number, label, cells in zip(given.numbers, given.labels, given.cells, strict=True):
+    for number, label, cells in zip(labelled.numbers, labelled.labels, labelled.cells, strict=True):
         known = cells.get("pairing") in (BY_TIME, VERIFIED)
         places = {name: _number(cells.get(name)) for name in ("time_s", "x", "y")}
         pairing = cells["pairing"] if known else BY_ORDER
         rows.append({"tap": number, "label": label, "pairing": pairing} | (places if known else {}))
     verdicts = [
-        listed(given, i, row["label"], row["pairing"], "kept") for i, row in enumerate(rows)
+        listed(labelled, i, row["label"], row["pairing"], "kept") for i, row in enumerate(rows)
     ]
     return Ingested(rows, windows, {}, verdicts)
 
@@ -149,19 +160,20 @@ def _number(cell: str | None) -> float | None:
 
 def _verified(
     unverified: Ingested,
-    given: Given,
+    labelled: LabelledWavs,
     windows: np.ndarray,
     recording: Recording | None,
     touches: Touches | Tap2keyError | None,
     keyboard: Keyboard,
+    array: Array,
 ) -> Ingested:
     """The taps as recording and touches have them, or as given, with why they do not tell."""
     try:
         if recording is None or touches is None:
-            raise Tap2keyError(f"no recording {given.recording} in the session")
-        return reverified(given, windows, recording, touches, keyboard)
+            raise Tap2keyError(f"no recording {labelled.recording} in the session")
+        return reverified(labelled, windows, recording, touches, keyboard, array)
     except Tap2keyError as error:
-        log.warning(f"not verified: {given.recording}: {error}")
+        log.warning(f"not verified: {labelled.recording}: {error}")
         unverified.audit["reason"] = f"not verified: {error}"
         return unverified
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tap2key.audio.audio_file import SAMPLE_RATE, WINDOW, WINDOW_BEFORE, AudioFile
+from tap2key.audio.array import Array
+from tap2key.audio.audio_file import AudioFile
 from tap2key.core.errors import Tap2keyError
-from tap2key.exchange.prototype_layout import Given
+from tap2key.exchange.prototype_layout import LabelledWavs
 from tap2key.exchange.window_search import locate
 from tap2key.segmentation.session import Settings, segment_recording
 from tap2key.segmentation.taps import VERIFIED
@@ -23,7 +24,7 @@ LATEST_S, EARLIEST_S = BOUNCE_S, 0.001
 @dataclass
 class Ingested:
     """One recording's taps: rows of `taps.parquet` but for whose they are, their windows
-    [n, 8, 8192], its row of the audit, and what became of each given wav.
+    [n, channels, samples], its row of the audit, and what became of each given wav.
     """
 
     rows: list[dict]
@@ -33,13 +34,18 @@ class Ingested:
 
 
 def listed(
-    given: Given, i: int, label: str | None, pairing: str | None, result: str, reason: str = ""
+    labelled: LabelledWavs,
+    i: int,
+    label: str | None,
+    pairing: str | None,
+    result: str,
+    reason: str = "",
 ) -> dict[str, object]:
     """What became of the i-th given wav."""
     return {
-        "recording": given.recording,
-        "file": given.files[i].name,
-        "given_label": given.labels[i],
+        "recording": labelled.recording,
+        "file": labelled.files[i].name,
+        "given_label": labelled.labels[i],
         "label": label,
         "pairing": pairing,
         "result": result,
@@ -48,11 +54,12 @@ def listed(
 
 
 def reverified(
-    given: Given,
+    labelled: LabelledWavs,
     windows: np.ndarray,
     recording: Recording,
     touches: Touches | Tap2keyError,
     keyboard: Keyboard,
+    array: Array,
 ) -> Ingested:
     """The given taps with the labels of the touches that made them.
 
@@ -60,20 +67,21 @@ def reverified(
     its time and its touch. Windows are cut anew, around that tap's onset, as all others are.
 
     Args:
-        given: labels and wavs.
-        windows: [n, 8, 8192] float32.
+        labelled: labels and wavs.
+        windows: [n, channels, samples] float32.
         recording: where they were cut.
         touches: of its session, or why they could not be read.
         keyboard: names the key of a touch.
+        array: what the session was recorded with.
 
     Raises:
         Tap2keyError: the recording cannot be used, so nothing can be verified.
     """
-    segmented = segment_recording(recording, touches, keyboard, Settings(strict=True))
-    audio = AudioFile(recording.path)
+    segmented = segment_recording(recording, touches, keyboard, Settings(strict=True, array=array))
+    audio = AudioFile(recording.path, array)
     onsets = np.array(segmented.onsets, dtype=np.int64)
     starts = locate(audio, windows)
-    chosen = taps_at(starts + WINDOW_BEFORE, onsets)
+    chosen = taps_at(starts + array.before, onsets, array.sample_rate)
     kept: dict[int, int] = {}
     verdicts = []
     for i, tap in enumerate(chosen):
@@ -84,21 +92,21 @@ def reverified(
         elif tap < 0:
             reason = "no tap begins where its window was cut"
         elif tap in kept:
-            reason = f"the same tap as {given.files[kept[tap]].name}"
+            reason = f"the same tap as {labelled.files[kept[tap]].name}"
         elif label is None:
             reason = "no touch near its tap"
         if reason:
-            verdicts.append(listed(given, i, None, None, "dropped", reason))
+            verdicts.append(listed(labelled, i, None, None, "dropped", reason))
             continue
         kept[int(tap)] = i
-        right = label == given.labels[i]
+        right = label == labelled.labels[i]
         reason = "" if right else f"the touch of its time is on {label}"
         result = "kept" if right else "corrected"
-        verdicts.append(listed(given, i, label, VERIFIED, result, reason))
+        verdicts.append(listed(labelled, i, label, VERIFIED, result, reason))
     order = sorted(kept)
-    numbers = given.numbers
+    numbers = labelled.numbers
     rows = [{**segmented.rows[t], "tap": numbers[kept[t]], "pairing": VERIFIED} for t in order]
-    cut = [section.T for section in audio.sections(onsets[order] - WINDOW_BEFORE, WINDOW)]
+    cut = [section.T for section in audio.sections(onsets[order] - array.before, array.window)]
     audit = {
         **segmented.audit,
         "unmatched_touches": segmented.audit["touches"] - len(rows),
@@ -106,18 +114,19 @@ def reverified(
     return Ingested(rows, np.array(cut).reshape(-1, *windows.shape[1:]), audit, verdicts)
 
 
-def taps_at(swings: np.ndarray, onsets: np.ndarray) -> np.ndarray:
+def taps_at(swings: np.ndarray, onsets: np.ndarray, sample_rate: int) -> np.ndarray:
     """Which tap's loudest swing is where: the last one that begins shortly before.
 
     Args:
         swings: [n] samples in the recording.
         onsets: [taps] ascending.
+        sample_rate: in Hz.
 
     Returns:
         [n] indices of taps, −1 for none.
     """
-    last = np.searchsorted(onsets, swings + EARLIEST_S * SAMPLE_RATE, side="right") - 1
+    last = np.searchsorted(onsets, swings + EARLIEST_S * sample_rate, side="right") - 1
     if not len(onsets):
         return last
-    near = swings - onsets[np.maximum(last, 0)] <= LATEST_S * SAMPLE_RATE
+    near = swings - onsets[np.maximum(last, 0)] <= LATEST_S * sample_rate
     return np.where((last >= 0) & near, last, -1)

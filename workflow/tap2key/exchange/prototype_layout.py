@@ -7,20 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
-from tap2key.audio.audio_file import CHANNELS, SAMPLE_RATE, WINDOW, AudioFile
+from tap2key.audio.array import Array
+from tap2key.audio.audio_file import AudioFile
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.user_tables import LINE_ENDS, cells_of, read_text
 
 PLOTS, LABELS, SAMPLES = "03.plots", "04.labels", "05.wav_samples"
 LABELS_ENDING = "_label.csv"
-SAMPLE = re.compile(r"(?P<recording>.+)_(?P<number>\d+)_8chan\.wav", re.I)
+SAMPLE = re.compile(r"(?P<recording>.+)_(?P<number>\d+)_\d+chan\.wav", re.I)
 # What `export` writes; older scripts write a label per row, and no column that names its wav.
 COLUMNS = ("file", "time_s", "label", "x", "y", "pairing")
 FEWEST_DIGITS = 3
 
 
 @dataclass(frozen=True)
-class Given:
+class LabelledWavs:
     """What the folders hold of one recording, in the order of its wavs' numbers.
 
     `files` and `labels` are [n]; `cells` is [n], the other columns of the labels' table, empty
@@ -40,13 +41,13 @@ class Given:
         ]
 
 
-def sample_name(recording: str, number: int, greatest: int) -> str:
+def sample_name(recording: str, number: int, greatest: int, channels: int) -> str:
     """The name of a tap's wav.
 
     All numbers have as many digits as the greatest, so that names sort as numbers do.
     """
     digits = max(FEWEST_DIGITS, len(str(greatest)))
-    return f"{recording}_{number:0{digits}d}_8chan.wav"
+    return f"{recording}_{number:0{digits}d}_{channels}chan.wav"
 
 
 def tables_and_wavs(labels: Path, samples: Path) -> dict[str, tuple[Path, list[Path]]]:
@@ -75,7 +76,9 @@ def tables_and_wavs(labels: Path, samples: Path) -> dict[str, tuple[Path, list[P
     }
 
 
-def read_given(recording: str, table: Path, wavs: list[Path], keys: Collection[str]) -> Given:
+def read_labelled_wavs(
+    recording: str, table: Path, wavs: list[Path], keys: Collection[str]
+) -> LabelledWavs:
     """Pair a recording's labels with its wavs: by name where the table says so, or by order.
 
     Args:
@@ -92,24 +95,24 @@ def read_given(recording: str, table: Path, wavs: list[Path], keys: Collection[s
     for number, row in enumerate(rows, start=1):
         if row["label"] not in keys:
             raise Tap2keyError(
-                f"{table}, label {number}: the keyboard has no key {row['label']!r}; mend the "
+                f"{table}, label {number}: the keyboard has no key {row['label']!r}; fix the "
                 "row, or give the keyboard that it was labelled with (--keyboard)"
             )
     by_name = {path.name: path for path in wavs}
     named = [row["file"] for row in rows if row.get("file")]
     if len(rows) != len(wavs) or len(named) not in (0, len(rows)):
         raise Tap2keyError(
-            f"{table}: {len(rows)} labels for {len(wavs)} wavs {recording}_NNN_8chan.wav; where "
-            "one is missing all after it are shifted: segment the recording anew, or mend the table"
+            f"{table}: {len(rows)} labels for {len(wavs)} wavs {recording}_NNN_8chan.wav; if "
+            "one is missing, all after it are shifted: segment the recording again or fix the table"
         )
     if named and set(named) != set(by_name):
         odd = min(set(named) ^ set(by_name), default="") or named[0]
-        raise Tap2keyError(f"{table}: {odd} is not once among its files and once among the wavs")
+        raise Tap2keyError(f"{table}: {odd} must be once among its files and once among the wavs")
     if named:
         cells = dict(zip(named, rows, strict=True))
         rows = [cells[path.name] for path in wavs]
     labels = [row["label"] for row in rows]
-    return Given(recording, wavs, labels, rows if named else [{}] * len(rows))
+    return LabelledWavs(recording, wavs, labels, rows if named else [{}] * len(rows))
 
 
 def _rows(table: Path, keys: Collection[str]) -> list[dict[str, str]]:
@@ -122,7 +125,7 @@ def _rows(table: Path, keys: Collection[str]) -> list[dict[str, str]]:
         ]
     if lines and lines[0][-1] in keys:
         return [{"label": line[-1]} for line in lines]
-    raise Tap2keyError(f"{table}: no column label; name the column with the keys so")
+    raise Tap2keyError(f"{table}: no column label; give the column of keys that name")
 
 
 def _lines(text: str) -> list[list[str]]:
@@ -138,19 +141,19 @@ def _label(header: list[str], line: list[str]) -> dict[str, str]:
     return {"label": line[at] if at < len(line) else ""}
 
 
-def read_windows(files: list[Path]) -> np.ndarray:
-    """The windows in wavs, scaled by their own full scale: → [n, 8, 8192] float32.
+def read_windows(files: list[Path], array: Array) -> np.ndarray:
+    """The windows in wavs, scaled by their own full scale: → [n, channels, samples] float32.
 
     Raises:
         Tap2keyError: a wav is unreadable, or has other channels, another rate or another length.
     """
-    windows = np.empty((len(files), CHANNELS, WINDOW), np.float32)
+    windows = np.empty((len(files), *array.shape), np.float32)
     for i, file in enumerate(files):
-        audio = AudioFile(file)
-        if (audio.sample_rate, audio.frames) != (SAMPLE_RATE, WINDOW):
+        audio = AudioFile(file, array)
+        if (audio.sample_rate, audio.frames) != (array.sample_rate, array.window):
             raise Tap2keyError(
-                f"{file}: {audio.frames} samples at {audio.sample_rate} Hz; a window has {WINDOW} "
-                f"at {SAMPLE_RATE} Hz: segment the recording anew"
+                f"{file}: {audio.frames} samples at {audio.sample_rate} Hz; a window has "
+                f"{array.window} at {array.sample_rate} Hz: segment the recording again"
             )
         windows[i] = next(audio.blocks()).T
     return windows

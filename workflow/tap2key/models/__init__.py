@@ -1,1 +1,1 @@
-"""Networks and forests: how they are built, saved, loaded, and asked."""
+"""Networks and baselines: how they are built, saved, loaded, and asked."""

@@ -13,7 +13,7 @@ from tap2key.core.errors import DivergedError, Tap2keyError
 if TYPE_CHECKING:
     import torch
 
-ADVICE = "train it anew, with a lower training.learning_rate"
+ADVICE = "train it again, with a lower training.learning_rate"
 
 
 def check_weights(model: torch.nn.Module, whose: str) -> None:

@@ -46,8 +46,8 @@ def origin(settings: Mapping[str, Any], fetched: Path | None) -> dict[str, Any] 
         return None
     if fetched is not None:
         known = fetched / FILE_NAME
-        about = read_json(known) if known.is_file() else {"stage": None}
-        return about["settings"] if about["stage"] == FETCHING else None
+        metadata = read_json(known) if known.is_file() else {"stage": None}
+        return metadata["settings"] if metadata["stage"] == FETCHING else None
     if Path(checkpoint).is_dir():
         return None
     revision = revision_of(checkpoint, settings["model"]["revision"])

@@ -1,13 +1,14 @@
 """Where on the keyboard a model thinks a tap was: from probabilities of keys to millimetres."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.models.softness import ONLY_LABELS, Softness
-from tap2key.study.keyboard import MM_PER_UNIT, OUTSIDE, Keyboard
+from tap2key.study.keyboard import MM_PER_UNIT, Keyboard
+from tap2key.study.truth import RELEASE_LABEL
 
 FEWEST_TAPS_FOR_ELLIPSE = 3
 # A tap that is mostly held to be outside every key has no expected place among the keys.
@@ -30,28 +31,60 @@ LOCATION = (
 class Places:
     """Each label's place as the user sees the keyboard, in mm: x to the right, y away from them.
 
-    `labels` are in keyboard order; `centres` is [labels, 2], a label's mean centre, NaN for
-    `none`; `parts[label]` is [centres, 2] of each of its centres.
+    Attributes:
+        labels: in keyboard order.
+        centres: [labels, 2], a label's mean centre; NaN of what is outside every key, and of a key
+            without a place.
+        parts: by label, [centres, 2] of each of its centres; none of a key without a place.
+        reach: by label, [centres, 2], how far each part's middle line reaches from its centre.
+        sizes: by label, [centres, 2], each part's width and height; NaN where not known.
+        outside: the label of what is outside every key; None if there is none.
+        rightwards: whether the sensor's x grows to the right.
     """
 
     labels: tuple[str, ...]
     centres: np.ndarray
     parts: dict[str, np.ndarray]
+    reach: dict[str, np.ndarray]
+    sizes: dict[str, np.ndarray]
+    outside: str | None
+    rightwards: bool
+
+    @property
+    def placed(self) -> np.ndarray:
+        """Which labels have a place: [labels]."""
+        return np.array([len(self.parts[label]) > 0 for label in self.labels], dtype=bool)
+
+    def of(self, chosen: np.ndarray) -> "Places":
+        """Those of some labels: [labels] of truth values."""
+        labels = tuple(label for label, kept in zip(self.labels, chosen, strict=True) if kept)
+        return replace(self, labels=labels, centres=self.centres[chosen])
+
+    def seen(self, units: np.ndarray) -> np.ndarray:
+        """The sensor's x, y in 0.1 mm as mm to the right and away: [n, 2] → [n, 2]."""
+        return seen_from_the_table(units, self.rightwards)
 
     def nearest_part(self, label: int, to: int) -> np.ndarray:
-        """The centre of one label that is nearest to another label: [2], mm."""
+        """The centre of one label that is nearest to another label: [2], mm; both have one."""
         parts = self.parts[self.labels[label]]
         goal = self.parts[self.labels[to]]
         distances = np.linalg.norm(parts[:, None] - goal[None], axis=2)
         return parts[distances.min(axis=1).argmin()]
 
     def nearest_parts(self, where: np.ndarray) -> np.ndarray:
-        """Each label's centre nearest to some places: [n, 2] in mm → [n, labels, 2]."""
-        nearest = np.empty((len(where), len(self.labels), 2))
-        for index, label in enumerate(self.labels):
-            parts = self.parts[label]
-            squares = ((where[:, None] - parts[None]) ** 2).sum(axis=-1)
-            nearest[:, index] = parts[squares.argmin(axis=1)]
+        """Each label's point nearest to some places: [n, 2] in mm → [n, labels, 2].
+
+        The point of a key is its centre, of a long one any of its middle line; NaN of a key
+        without a place.
+        """
+        nearest = np.full((len(where), len(self.labels), 2), np.nan)
+        for index in np.flatnonzero(self.placed):
+            parts, reach = self.parts[self.labels[index]], self.reach[self.labels[index]]
+            offsets = where[:, None] - parts[None]
+            points = parts + np.clip(offsets, -reach, reach) if reach.any() else parts[None]
+            squares = ((where[:, None] - points) ** 2).sum(axis=-1)
+            best = squares.argmin(axis=1)
+            nearest[:, index] = np.broadcast_to(points, offsets.shape)[np.arange(len(where)), best]
         return nearest
 
     def squared_distances(self, where: np.ndarray) -> np.ndarray:
@@ -66,29 +99,42 @@ class Places:
 
 
 def places_of(keyboard: Keyboard, labels: Sequence[str]) -> Places:
-    """The places of a model's or dataset's labels.
+    """The places of a model's or dataset's labels; a key being released has none.
 
     Raises:
         Tap2keyError: the keyboard has no such label.
     """
-    missing = [label for label in labels if label not in keyboard.labels]
+    missing = [x for x in labels if x not in (*keyboard.labels, RELEASE_LABEL)]
     if missing:
         raise Tap2keyError(
             f"the keyboard has no key {', '.join(map(repr, missing))}; give the keyboard that the "
             "taps were labelled with (--keyboard)"
         )
-    seen = seen_from_the_table(keyboard.centres)
-    parts = {x: seen[keyboard.centre_labels == keyboard.labels.index(x)] for x in labels}
-    centres = np.array(
-        [np.full(2, np.nan) if x == OUTSIDE else parts[x].mean(axis=0) for x in labels]
+    number = {label: index for index, label in enumerate(keyboard.labels)}
+    own = {x: keyboard.centre_labels == number.get(x, -1) for x in labels}
+    seen = seen_from_the_table(keyboard.centres, keyboard.rightwards)
+    parts = {x: seen[rows] for x, rows in own.items()}
+    known = {x: len(parts[x]) > 0 and x != keyboard.outside for x in labels}
+    return Places(
+        tuple(labels),
+        np.array([parts[x].mean(axis=0) if known[x] else np.full(2, np.nan) for x in labels]),
+        parts,
+        {x: keyboard.reach[rows] * MM_PER_UNIT for x, rows in own.items()},
+        {x: keyboard.sizes[rows] * MM_PER_UNIT for x, rows in own.items()},
+        keyboard.outside if keyboard.outside in labels else None,
+        keyboard.rightwards,
     )
-    return Places(tuple(labels), centres, parts)
 
 
-def seen_from_the_table(units: np.ndarray) -> np.ndarray:
-    """The sensor's x, y in 0.1 mm as mm to the right and away from the user: [n, 2] → [n, 2]."""
-    # The sensor's x grows to the left and its y towards the user.
-    return -units * MM_PER_UNIT
+def seen_from_the_table(units: np.ndarray, rightwards: bool) -> np.ndarray:
+    """The sensor's x, y in 0.1 mm as mm to the right and away from the user: [n, 2] → [n, 2].
+
+    Its y grows towards the user, and its x to the left unless it is `rightwards`.
+    """
+    seen = -units * MM_PER_UNIT
+    if rightwards:
+        seen[:, 0] *= -1
+    return seen
 
 
 def expected_places(
@@ -102,12 +148,17 @@ def expected_places(
     keys' centres so weighted. Which of its several centres a key was touched on is not told.
 
     Only keys within `NEIGHBOURHOOD_MM` of the likeliest one count: the little that training
-    leaves to each far key would pull every place to the middle of the keyboard. NaN where `none`
-    has most of the probability.
+    leaves to each far key would pull every place to the middle of the keyboard. NaN where what is
+    outside every key, or has no place, has most of the probability.
     """
-    on_keys = ~np.isnan(places.centres[:, 0])
-    inside = probabilities[:, ~on_keys].sum(axis=1) <= MOST_OUTSIDE
+    on_keys, inside = ~np.isnan(places.centres[:, 0]), on_a_key(probabilities, places)
     found = np.full((len(probabilities), 2), np.nan)
+    placed = places.placed
+    if not placed.all():
+        if on_keys.any():
+            among = probabilities[inside][:, placed]
+            found[inside] = expected_places(among, places.of(placed), softness)
+        return found
     powers = probabilities[inside] ** softness.temperature
     shares = powers / powers.sum(axis=1, keepdims=True)
     likeliest = np.where(on_keys, shares, -1).argmax(axis=1)
@@ -118,6 +169,11 @@ def expected_places(
         weights = _near(centres - places.centres[likeliest][:, None]) * shares[:, on_keys]
         found[inside] = weights @ centres / weights.sum(axis=1, keepdims=True)
     return found
+
+
+def on_a_key(probabilities: np.ndarray, places: Places) -> np.ndarray:
+    """Whether each tap is held to be on a key that has a place: [n, labels] → [n]."""
+    return probabilities[:, np.isnan(places.centres[:, 0])].sum(axis=1) <= MOST_OUTSIDE
 
 
 def _near(offsets: np.ndarray) -> np.ndarray:
@@ -132,7 +188,7 @@ def _best_fit(
     Args:
         probabilities: [n, labels].
         likeliest: [n], the likeliest key, from whose middle c and x are measured.
-        places: where the labels are; c is a label's centre nearest to x. Which of its own centres
+        places: where the labels are; c is a label's point nearest to x. Which of its own centres
             a tap was on the likeliest key cannot tell, so that its middle counts.
         sd_mm: of the soft labels.
     """
@@ -215,7 +271,7 @@ def location_scores(
     on_key = ~np.isnan(places.centres[truth, 0])
     expected = expected[on_key]
     place_known = ~np.isnan(expected[:, 0])
-    from_touch = np.linalg.norm(expected - seen_from_the_table(touched[on_key]), axis=1)
+    from_touch = np.linalg.norm(expected - places.seen(touched[on_key]), axis=1)
     from_centre = errors_mm(truth[on_key], expected, places)
     found: dict[str, float | None] = dict.fromkeys(LOCATION)
     if on_key.any():

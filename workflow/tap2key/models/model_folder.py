@@ -5,29 +5,49 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tap2key.config.stage_settings import BASELINES, LEARNED_GCC
+from tap2key.core.digests import digest, fingerprint
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json, write_json
 from tap2key.core.provenance import package_versions
 from tap2key.datasets.encoded_dataset import EncodedDataset
-from tap2key.datasets.representations import Encoding
+from tap2key.datasets.encoding import Encoding
 from tap2key.models.softness import ONLY_LABELS, Softness
 
-ABOUT_FILE = "tap2key.json"
+MODEL_METADATA_FILE = "tap2key.json"
 FOREST_FILE = "forest.skops"
-ABOUT_PACKAGES = ("torch", "transformers", "accelerate", "datasets", "scikit-learn", "numpy")
+# Beside a forest: trees that tell where a tap was touched.
+TOUCHES_FILE = "touches.skops"
+SVM_FILE = "svm.skops"
+MULTILATERATION_FILE = "multilateration.json"
+# What a model consists of; not all kinds have all of these.
+MODEL_FILES = (
+    *("config.json", "model.safetensors", "preprocessor_config.json", FOREST_FILE, TOUCHES_FILE),
+    *(SVM_FILE, MULTILATERATION_FILE, MODEL_METADATA_FILE, "history.tsv"),
+)
+# Among a model's validation scores, by which experiments are chosen: macro-F1 of a network as its
+# last evaluated epoch leaves it, of a baseline as it is.
+SELECTION_SCORE = "selection_macro_f1"
+# Beside an adapted model's other files: what was learned from taps, and where its keys are.
+ADAPTED_FILE = "adaptation.json"
+ADAPTED_KEYBOARD_FILE = "keyboard.csv"
+MODEL_PACKAGES = ("torch", "transformers", "accelerate", "datasets", "scikit-learn", "numpy")
+# A network's last layer.
+HEAD = {"wav2vec2": "classifier", "convolutional": "head", LEARNED_GCC: "head"}
 # Versions that must agree, major and minor, for a model of a kind to be read back faithfully.
 DECISIVE_PACKAGE = {
-    "wav2vec2": "transformers",
-    "gcc_phat_forest": "scikit-learn",
-    "level_forest": "scikit-learn",
-    "mfcc_forest": "scikit-learn",
-    "convolutional": "transformers",
+    **dict.fromkeys(HEAD, "transformers"),
+    **dict.fromkeys(BASELINES, "scikit-learn"),
 }
-# A network's last layer.
-HEAD = {"wav2vec2": "classifier", "convolutional": "head"}
 
 
-def write_about(
+def model_fingerprint(folder: Path) -> str:
+    """A hash of a model's own files; its card and provenance may change without it."""
+    files = [folder / name for name in MODEL_FILES]
+    return digest({file.name: fingerprint(file, whole=True) for file in files if file.is_file()})
+
+
+def write_model_metadata(
     folder: Path,
     settings: dict[str, Any],
     fold: dict[str, Any],
@@ -38,15 +58,17 @@ def write_about(
     softness: Softness = ONLY_LABELS,
 ) -> None:
     """Write what evaluation and prediction need to know about a model into its folder."""
+    # A baseline sees the whole of an encoded window.
+    model = settings.get("model", {"crop_ms": None, "max_duration_s": None})
     write_json(
-        folder / ABOUT_FILE,
+        folder / MODEL_METADATA_FILE,
         {
             "kind": settings["kind"],
             "labels": list(dataset.labels),
-            "encoding": asdict(dataset.encoding),
+            "encoding": dataset.encoding.as_dict(),
             "length": length,
-            "crop_ms": settings["model"]["crop_ms"],
-            "max_duration_s": settings["model"]["max_duration_s"],
+            "crop_ms": model["crop_ms"],
+            "max_duration_s": model["max_duration_s"],
             "held_out": fold["held_out"],
             "tests_on_rows": fold["tests_on_rows"],
             "trained_on": sorted(fold["fingerprints"]),
@@ -55,29 +77,31 @@ def write_about(
             "validation": validation,
             "softness": asdict(softness),
             "validated_by": fold["validation_by"],
-            "packages": package_versions(ABOUT_PACKAGES),
+            "validation_people": sorted({person for person, _ in fold["validation"]}),
+            "validation_taps": fold["validation_taps"],
+            "packages": package_versions(MODEL_PACKAGES),
         },
     )
 
 
-def read_about(folder: Path, allow_other_version: bool = False) -> dict[str, Any]:
+def read_model_metadata(folder: Path, allow_other_version: bool = False) -> dict[str, Any]:
     """Read it back, refusing a model that another version of its library made.
 
     Raises:
         Tap2keyError: not a model of this pipeline, or made with another major or minor version.
     """
     # Models from before there were soft labels do not say.
-    about = {"softness": {}, **read_json(folder / ABOUT_FILE)}
-    package = DECISIVE_PACKAGE[about["kind"]]
-    made, here = about["packages"][package], package_versions([package])[package]
+    metadata = {"softness": {}, **read_json(folder / MODEL_METADATA_FILE)}
+    package = DECISIVE_PACKAGE[metadata["kind"]]
+    made, here = metadata["packages"][package], package_versions([package])[package]
     if made.split(".")[:2] != here.split(".")[:2] and not allow_other_version:
         raise Tap2keyError(
             f"{folder}: made with {package} {made}, and {here} is installed; install {made} or "
             "allow it with --allow-other-version"
         )
-    return about
+    return metadata
 
 
-def encoding_of(about: Mapping[str, Any]) -> Encoding:
+def encoding_of(metadata: Mapping[str, Any]) -> Encoding:
     """The encoding that a model was trained on."""
-    return Encoding.told(about["encoding"])
+    return Encoding.from_metadata(metadata["encoding"])

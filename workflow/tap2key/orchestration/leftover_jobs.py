@@ -1,9 +1,12 @@
 """Jobs that an earlier Snakemake left in SLURM's queue when it was killed, and their end."""
 
+import atexit
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +22,10 @@ RECORD = ".slurm-run.json"
 SECONDS_BETWEEN_QUESTIONS = 1.0
 # SLURM may be away for a moment, and a cancelled job has KillWait (30 s, often more) to end.
 SECONDS_TO_WAIT = 600.0
+# A run touches its note every so often; one on another machine that has not for so long is over.
+# File servers may show another machine's changes a minute late.
+SECONDS_BETWEEN_TOUCHES = 30.0
+SECONDS_OF_SILENCE = 180.0
 
 
 def take_over(results: Path, name: str | None) -> list[str]:
@@ -26,7 +33,8 @@ def take_over(results: Path, name: str | None) -> list[str]:
 
     A killed Snakemake cannot cancel its jobs, and the next one does not know them: it would submit
     the same jobs again, to write the same files at the same time. So each run leaves a note of
-    itself in `results`, and the next one cancels what is left of it.
+    itself in `results`, and the next one cancels what is left of it. On another machine, such as a
+    second login node, a run cannot be seen; but while it goes on it touches its note.
 
     Args:
         results: the folder of all results.
@@ -42,11 +50,8 @@ def take_over(results: Path, name: str | None) -> list[str]:
     cancelled: list[str] = []
     if record.exists():
         before = read_json(record)
-        if _is_running(before):
-            raise Tap2keyError(
-                f"{results}: another Snakemake (process {before['process']}) is making these "
-                "results; wait for it or stop it"
-            )
+        if _is_running(before, record):
+            raise Tap2keyError(_refusal(results, before))
         if shutil.which("squeue"):
             cancelled = _cancel(before["name"])
         elif name is None:
@@ -59,26 +64,85 @@ def take_over(results: Path, name: str | None) -> list[str]:
         record.unlink(missing_ok=True)
         return cancelled
     here = psutil.Process()
-    write_json(
-        record,
-        {
-            "name": name,
-            "host": socket.gethostname(),
-            "process": here.pid,
-            "started": here.create_time(),
-        },
-    )
+    note = {
+        "name": name,
+        "host": socket.gethostname(),
+        "process": here.pid,
+        "started": here.create_time(),
+    }
+    write_json(record, note)
+    over = threading.Event()
+    threading.Thread(target=_keep_touching, args=(record, note, over), daemon=True).start()
+    atexit.register(_note_end, record, note, over)
     return cancelled
 
 
-def _is_running(run: dict[str, Any]) -> bool:
+def cancel_named(name: str) -> None:
+    """Cancel all jobs of that name; a warning if SLURM does not take it, and the next run does.
+
+    Args:
+        name: what the run's jobs are called in SLURM's queue.
+    """
+    if _told(["scancel", "--name", name]) is None:
+        log.warning(
+            f"scancel failed: jobs may still run (squeue --me --name {name}); "
+            "the next run cancels what is left of them"
+        )
+
+
+def _refusal(results: Path, run: dict[str, Any]) -> str:
+    """What to tell whoever starts a second run."""
+    where, silent = "", ""
+    if run["host"] != socket.gethostname():
+        where = f" on {run['host']}"
+        silent = f"; if it was killed, start again in {SECONDS_OF_SILENCE / 60:.0f} minutes"
+    return (
+        f"{results}: another Snakemake (process {run['process']}{where}) is making these results; "
+        f"wait for it or stop it{silent}"
+    )
+
+
+def _keep_touching(record: Path, note: dict[str, Any], over: threading.Event) -> None:
+    """Show that the run goes on, until it is over or another run's note stands there."""
+    while not over.wait(SECONDS_BETWEEN_TOUCHES):
+        try:
+            if read_json(record) != note:
+                return
+            os.utime(record)
+        except (OSError, Tap2keyError):
+            # The file server may be away for a moment.
+            continue
+
+
+def _note_end(record: Path, note: dict[str, Any], over: threading.Event) -> None:
+    """Keep the name, as cancelled jobs may still be ending; but nobody has to wait for this run."""
+    over.set()
+    try:
+        if read_json(record) == note:
+            write_json(record, {**note, "process": None})
+    except (OSError, Tap2keyError) as error:
+        log.warning(f"{record}: cannot say that this run is over ({error})")
+
+
+def _is_running(run: dict[str, Any], record: Path) -> bool:
     """Whether a noted run still goes on, as far as can be seen from this machine."""
-    if run["host"] != socket.gethostname() or run["process"] == os.getpid():
+    if run["process"] is None:
+        return False
+    if run["host"] != socket.gethostname():
+        # A note from the future was written by a clock that is wrong: nothing can be told from it.
+        return abs(_seconds_since_touched(record)) < SECONDS_OF_SILENCE
+    if run["process"] == os.getpid():
         return False
     try:
         return psutil.Process(run["process"]).create_time() == run["started"]
     except psutil.NoSuchProcess:
         return False
+
+
+def _seconds_since_touched(record: Path) -> float:
+    """By the file server's clock, which may not be this machine's."""
+    with tempfile.NamedTemporaryFile(dir=record.parent, prefix=".now-") as now:
+        return Path(now.name).stat().st_mtime - record.stat().st_mtime
 
 
 def _cancel(name: str) -> list[str]:
@@ -94,8 +158,8 @@ def _cancel(name: str) -> list[str]:
             cancelled += new
         if time.monotonic() > deadline:
             raise Tap2keyError(
-                f"SLURM jobs {' '.join(left)} of an earlier run do not end; "
-                "ask your site's people, then start again"
+                f"SLURM jobs {' '.join(left)} of an earlier run have not ended; "
+                "ask your site's administrators, then start again"
             )
         time.sleep(SECONDS_BETWEEN_QUESTIONS)
     return cancelled

@@ -1,52 +1,30 @@
 """What a run will make: participants, sessions, experiments, folds, and where each thing lands."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tap2key.config.configuration import choose, complete_config, selected
-from tap2key.core.errors import Tap2keyError
-from tap2key.core.log import log
-from tap2key.core.names import printable
-from tap2key.core.path_variables import filled_in
-from tap2key.core.provenance import digest
-from tap2key.core.shipped import DIFFICULTY, KEYBOARD
-from tap2key.models.hub import folder_name, revision_of
-from tap2key.orchestration.recording_sources import simulated_study, study_roots, survey
-from tap2key.orchestration.simulated_sessions import files_to_declare, forget_incomplete
-from tap2key.reading.unlabelled import can_be_input, state_of, unlabelled_recordings
+from tap2key.audio.array import Array
+from tap2key.audio.array_argument import array_options, stated_array
+from tap2key.audio.named_arrays import STUDYS_OWN, arrays_of
+from tap2key.config.arguments import options_of
+from tap2key.config.comparisons import largest_alike
+from tap2key.config.configuration import choose
+from tap2key.config.experiments import encoding_name
+from tap2key.config.search_space import searching_seed
+from tap2key.config.stage_settings import BASELINES, FOLD, MULTILATERATION, NETWORK
+from tap2key.core.shipped import keyboard_file
+from tap2key.orchestration import recording_sources
+from tap2key.orchestration.planned_folds import FoldPlan, holds_people_out, plan_folds
+from tap2key.orchestration.pretrained import fetched_into, files_on_disk, is_on_hub, to_fetch
+from tap2key.orchestration.simulated_sessions import files_to_declare, simulation_mb
+from tap2key.simulation.difficulty import difficulty_files
 from tap2key.simulation.plan import PlannedSession, plan_study
-from tap2key.study.manifest import (
-    MANIFEST_NAME,
-    PASSED_OVER_NAME,
-    Recording,
-    read_manifest,
-    write_manifest,
-    write_passed_over,
-)
-from tap2key.study.scan import Found, select_participants
-from tap2key.training.batches import share_of_batch
+from tap2key.study.manifest import MANIFEST_NAME, PASSED_OVER_NAME, Recording
 
-FOREST_KINDS = ("gcc_phat_forest", "level_forest", "mfcc_forest")
-HOLDING_OUT = ("leave_one_participant_out", "given")
 PREDICTING = "predict.experiment"
-FEWEST_PARTICIPANTS = 2
-# Of a prediction without models, of a small model, and of one of the base model's 95 M parameters.
-PREDICTION_MB, MODEL_MB, PRETRAINED_MB = 3000, 50, 500
-BRACE = re.compile("[{}]")
-HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
-
-
-@dataclass(frozen=True)
-class FoldPlan:
-    """Whose datasets a fold trains and tests on, and the fold stage's arguments that say so."""
-
-    train: tuple[str, ...]
-    test: tuple[str, ...]
-    options: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -73,9 +51,27 @@ class Plan:
         return f"{self.results}/{PASSED_OVER_NAME}"
 
     @cached_property
+    def arrays(self) -> dict[str, Array]:
+        """What sessions may have been recorded with, by name; the study's own is first."""
+        return arrays_of(self.config)
+
+    def array_name(self, participant: str, session: str) -> str:
+        """The name of the array that a session was recorded with."""
+        return self.sessions[participant, session][0].array
+
+    @cached_property
+    def used_arrays(self) -> list[str]:
+        """The names of the arrays that sessions were recorded with."""
+        return [name for name in self.arrays if name in {r.array for r in self.recordings}]
+
+    def array_options(self, participant: str, session: str) -> list[str]:
+        """The argument by which a stage gets the array of a session."""
+        return array_options(self.arrays[self.array_name(participant, session)])
+
+    @cached_property
     def keyboard(self) -> str:
-        """Path of the key centres."""
-        return self.config["keyboard"] or str(KEYBOARD)
+        """Path of the keyboard."""
+        return str(keyboard_file(self.config["keyboard"]))
 
     @cached_property
     def sessions(self) -> dict[tuple[str, str], list[Recording]]:
@@ -105,92 +101,33 @@ class Plan:
         names = choose(list(every), self.config["select_experiments"], "select_experiments")
         return {name: every[name] for name in names}
 
-    @cached_property
-    def tested_people(self) -> list[str]:
-        """The participants whose folds are to run."""
-        return choose(self.participants, self.config["select_folds"], "select_folds")
-
     def folds(self, experiment: str) -> dict[str, FoldPlan]:
-        """The folds of an experiment by name; a held-out participant's is named after them."""
+        """The folds of an experiment by name; each is named after what it holds out."""
         if experiment not in self._folds:
-            self._folds[experiment] = self._plan_folds(experiment)
+            self._folds[experiment] = plan_folds(
+                experiment,
+                self.experiments,
+                self.sessions_of,
+                self.config["select_folds"],
+                recording_sources.study_roots(self.config),
+                self.recordings,
+            )
         return self._folds[experiment]
-
-    def _plan_folds(self, experiment: str) -> dict[str, FoldPlan]:
-        settings, everybody = self.experiments[experiment], tuple(self.participants)
-        split = settings["split"]
-        if split == "random":
-            return {"random": FoldPlan(everybody, everybody, ("--random",))}
-        if split == "given":
-            return {"given": self._given_fold(experiment, settings["given"])}
-        if split == "leave_one_session_out":
-            pairs = [(p, session) for p in self.tested_people for session in self.sessions_of[p]]
-            folds = {
-                f"{person}~{session}": FoldPlan(
-                    everybody, (person,), ("--held-session", person, session)
-                )
-                for person, session in pairs
-            }
-            if len(folds) < len(pairs):
-                names = [f"{person}~{session}" for person, session in pairs]
-                twice = next(name for name in names if names.count(name) > 1)
-                raise Tap2keyError(
-                    f"experiments.{experiment}: two sessions' folds would have one name, {twice}, "
-                    "since '~' stands between participant and session; rename who has it in "
-                    "study.tsv"
-                )
-            return folds
-        return {
-            person: FoldPlan(
-                tuple(p for p in everybody if p != person), (person,), ("--held-out", person)
-            )
-            for person in self.tested_people
-        }
-
-    def _given_fold(self, experiment: str, given: Mapping[str, list[str]]) -> FoldPlan:
-        where = f"experiments.{experiment}.given"
-        train, test = (
-            tuple(choose(self.participants, self._named(given[side]), f"{where}.{side}"))
-            for side in ("train", "test")
-        )
-        both = sorted(set(train) & set(test))
-        if both:
-            raise Tap2keyError(
-                f"config: {where}: {', '.join(both)} both in train and in test; name everybody once"
-            )
-        return FoldPlan(train, test, ("--held-out", *test))
-
-    def _named(self, entries: Iterable[str]) -> list[str]:
-        """The participants that a list names, one by one or by a root folder of the study."""
-        roots, found = study_roots(self.config), []
-        for entry in entries:
-            root = Path(filled_in(entry)) if isinstance(entry, str) else None
-            if len(roots) > 1 and root in roots:
-                found += [r.participant for r in self.recordings if r.path.is_relative_to(root)]
-            else:
-                found.append(entry)
-        return found
 
     @cached_property
     def encodings(self) -> dict[str, dict[str, Any]]:
         """Settings of every encoding that a selected experiment needs, by name."""
-        found = {}
-        for settings in self.experiments.values():
-            found[encoding_name(settings["encoding"])] = settings["encoding"]
-        return found
+        return {encoding_name(s["encoding"]): s["encoding"] for s in self.experiments.values()}
 
-    def of_kind(self, forests: bool) -> list[str]:
+    def of_kind(self, baselines: bool) -> list[str]:
         """Names of the experiments that are baselines, or of those that are not."""
-        return [n for n, s in self.experiments.items() if (s["kind"] in FOREST_KINDS) == forests]
+        return [n for n, s in self.experiments.items() if (s["kind"] in BASELINES) == baselines]
 
     @property
     def candidates(self) -> list[str]:
-        """The experiments among which validation scores choose: Wav2Vec2, participants held out."""
-        return [
-            name
-            for name, settings in self.experiments.items()
-            if settings["kind"] == "wav2vec2" and settings["split"] == "leave_one_participant_out"
-        ]
+        """The experiments among which validation scores choose: they hold people out, all alike."""
+        held_out = {n: s for n, s in self.experiments.items() if holds_people_out(s)}
+        return largest_alike(held_out)
 
     def taps_of(self, participant: str) -> list[str]:
         """The taps folders of a participant's sessions."""
@@ -212,11 +149,8 @@ class Plan:
     def fold_options(self, experiment: str, fold: str) -> list[str]:
         """The fold stage's arguments."""
         settings = self.experiments[experiment]
-        validation = settings["validation"]
-        options = [*self.folds(experiment)[fold].options, "--validation-by", validation["by"]]
-        options += ["--validation-share", f"{validation['share']:g}"]
-        options += ["--share", f"{settings['share']:g}"]
-        return [*options, *([] if settings["oversample"] else ["--no-oversample"])]
+        chosen = options_of("experiment", settings, FOLD)
+        return [*self.folds(experiment)[fold].options, *chosen]
 
     def each_run(self, stage: str, experiment: str) -> list[str]:
         """The folders of a stage for all folds and seeds of an experiment."""
@@ -231,49 +165,46 @@ class Plan:
         """Snakemake's benchmark tables of all models."""
         return [
             f"{run}.tsv"
-            for rule, forests in (("train", False), ("baseline", True))
-            for name in self.of_kind(forests)
+            for rule, baselines in (("train", False), ("baseline", True))
+            for name in self.of_kind(baselines)
             for run in self.each_run(f"benchmarks/{rule}", name)
         ]
 
-    def model_settings(self, experiment: str) -> dict[str, Any]:
-        """What determines a model besides its data: only that is handed to training."""
+    def model_options(self, experiment: str) -> list[str]:
+        """The train or baseline stage's arguments that determine a model besides its data."""
         settings = self.experiments[experiment]
-        keys: tuple[str, ...] = ("kind", "trees")
-        if settings["kind"] not in FOREST_KINDS:
-            keys = ("kind", "model", "augmentation", "training")
-        return {key: settings[key] for key in keys}
+        return options_of("experiment", settings, BASELINES.get(settings["kind"], NETWORK))
+
+    def searched(self, experiment: str, fold: str, seed: int) -> list[str]:
+        """The model whose search found the settings for another seed's, if one did."""
+        by = searching_seed(self.experiments[experiment], seed)
+        return [] if by == seed else [f"{self.results}/models/{experiment}/{fold}/seed-{by}"]
+
+    def baseline_keyboard(self, experiment: str) -> list[str]:
+        """The keyboard, if an experiment's baseline needs to know where keys are."""
+        settings = self.experiments[experiment]
+        return [self.keyboard] if settings["kind"] == MULTILATERATION else []
 
     @cached_property
     def fetched(self) -> dict[str, tuple[str, str]]:
         """The checkpoints to fetch from the model hub and their revisions, by their folders."""
-        models = [self.experiments[name]["model"] for name in self.of_kind(forests=False)]
-        return {
-            self._fetched_into(m): (m["checkpoint"], revision_of(m["checkpoint"], m["revision"]))
-            for m in models
-            if is_on_hub(m["checkpoint"])
-        }
-
-    def _fetched_into(self, model: Mapping[str, Any]) -> str:
-        return f"{self.results}/pretrained/{folder_name(model['checkpoint'], model['revision'])}"
+        models = [self.experiments[name]["model"] for name in self.of_kind(baselines=False)]
+        return to_fetch(self.results, models)
 
     def checkpoint_files(self, experiment: str) -> list[str]:
         """The files of the folder on this disk that an experiment starts from, if it does."""
-        checkpoint = self.experiments[experiment]["model"]["checkpoint"]
-        if checkpoint is None or is_on_hub(checkpoint):
-            return []
-        return sorted(str(path) for path in Path(checkpoint).glob("*") if path.is_file())
+        return files_on_disk(self.experiments[experiment]["model"]["checkpoint"])
 
     def pretrained(self, experiment: str) -> list[str]:
         """The folder of the fetched checkpoint that an experiment starts from, if it does."""
         model = self.experiments[experiment]["model"]
-        return [self._fetched_into(model)] if is_on_hub(model["checkpoint"]) else []
+        return [fetched_into(self.results, model)] if is_on_hub(model["checkpoint"]) else []
 
     @cached_property
     def adapted(self) -> list[str]:
         """The experiments with held-out participants, if adaptation is asked for."""
         asked = self.config["adaptation"]
-        return [n for n, s in self.experiments.items() if asked and s["split"] in HOLDING_OUT]
+        return [n for n, s in self.experiments.items() if asked and holds_people_out(s)]
 
     @cached_property
     def predicting(self) -> list[str]:
@@ -290,20 +221,22 @@ class Plan:
     @cached_property
     def prediction_mb(self) -> int:
         """Memory, in MB, that holds all models which name new recordings' taps at once."""
-        models = [
-            MODEL_MB if self.experiments[name]["model"]["checkpoint"] is None else PRETRAINED_MB
+        return recording_sources.prediction_mb(
+            self.experiments[name]["model"]["checkpoint"]
             for name in self.predicting
             for _ in self.each_run("models", name)
-        ]
-        return PREDICTION_MB + sum(models)
+        )
+
+    @property
+    def new_array_options(self) -> list[str]:
+        """The argument by which the array of new recordings is given, unless it is the models'."""
+        name = self.config["predict"]["array"]
+        return [] if name is None else stated_array(self.arrays[name])
 
     @cached_property
     def _unlabelled(self) -> list[Path]:
-        given = [Path(self.config["predict"]["recordings"]) for _ in self.predicting]
-        for path in given:
-            if not str(path).isprintable():
-                raise Tap2keyError(f"predict.recordings: {str(path)!r} is no text; rename it")
-        return [recording.path for recording in unlabelled_recordings(given)]
+        given = self.config["predict"]["recordings"]
+        return recording_sources.recordings_below(given) if self.predicting else []
 
     @cached_property
     def new_recordings(self) -> list[str]:
@@ -312,19 +245,12 @@ class Plan:
         Raises:
             Tap2keyError: there are none, or Snakemake would read a wildcard in a path.
         """
-        paths = [str(path) for path in self._unlabelled if can_be_input(path)]
-        for path in paths:
-            if BRACE.search(path):
-                raise Tap2keyError(f"{path}: has a brace in its path; rename it")
-        return paths
+        return recording_sources.as_inputs(self._unlabelled)
 
     @cached_property
     def other_recordings(self) -> str:
-        """A hash of the other files that the stage reads, or lists as left out.
-
-        Snakemake cannot have names that are no text, or links to nowhere, among its inputs.
-        """
-        return digest([state_of(path) for path in self._unlabelled if not can_be_input(path)])
+        """A hash of the other files that the stage reads, or lists as left out."""
+        return recording_sources.state_of_others(self._unlabelled)
 
     @cached_property
     def simulated(self) -> list[PlannedSession]:
@@ -335,9 +261,14 @@ class Plan:
         return [s for s in plan_study(self.config["simulate"]) if s.participant in people]
 
     @property
-    def difficulty(self) -> str:
-        """Path of the file that fixes how difficult the simulated study is."""
-        return self.config["simulate"]["difficulty"] or str(DIFFICULTY)
+    def simulation_mb(self) -> int:
+        """Memory, in MB, of a job that makes recordings."""
+        return simulation_mb(self.arrays[STUDYS_OWN])
+
+    @property
+    def difficulty(self) -> list[str]:
+        """Paths of the files that fix how difficult the simulated study is."""
+        return [str(path) for path in difficulty_files(self.config["simulate"]["difficulty"])]
 
     @cached_property
     def simulated_folders(self) -> frozenset[str]:
@@ -350,98 +281,16 @@ class Plan:
 
     def simulate_options(self, folder: str) -> list[str]:
         """The simulate stage's arguments for one session folder."""
-        given = {key: v for key, v in self.config["simulate"].items() if v is not None}
-        options = ["--study", self.simulated_study, "--truth", self.simulated_truth]
-        options += [text for key, value in given.items() for text in (f"--{key}", str(value))]
-        return [*options, "--only", folder]
+        where = ("--study", self.simulated_study, "--truth", self.simulated_truth)
+        options = options_of("simulate", self.config["simulate"])
+        return [*where, *options, *array_options(self.arrays[STUDYS_OWN]), "--only", folder]
 
     @property
     def simulated_study(self) -> str:
         """Where the simulated recordings go."""
-        return simulated_study(self.results)
+        return recording_sources.simulated_study(self.results)
 
     @property
     def simulated_truth(self) -> str:
         """Where what is known about them goes: beside the study, never inside it."""
         return f"{self.results}/simulated/truth"
-
-
-def make_plan(raw: Mapping[str, Any], main_process: bool) -> Plan:
-    """Work out a run.
-
-    Only the main process scans the study, and writes what it found as the manifest, and what it
-    passed over beside that; every job of the run reads the manifest.
-
-    Raises:
-        Tap2keyError: a configuration, study or selection that cannot be run.
-    """
-    config = complete_config(raw)
-    results = Path(config["results"])
-    if not main_process:
-        return plan_of(config, read_manifest(results / MANIFEST_NAME))
-    found = survey(config)
-    try:
-        write_manifest(results / MANIFEST_NAME, found.recordings)
-        write_passed_over(results / PASSED_OVER_NAME, found.passed_over)
-    except OSError as error:
-        raise Tap2keyError(
-            f"config: results: {results} cannot be written ({error.strerror}); name another folder"
-        ) from None
-    if config["simulate"] is not None:
-        forget_incomplete(config["results"].rstrip("/"), found.recordings)
-    _warn(found, results / PASSED_OVER_NAME)
-    return plan_of(config, found.recordings)
-
-
-def _warn(found: Found, table: Path) -> None:
-    alarming = [passed for passed in found.passed_over if passed.alarming]
-    if alarming:
-        first = alarming[0]
-        log.warning(
-            f"{len(alarming)} in the study not used, see {table}; the first: "
-            f"{printable(first.path)} {printable(first.reason)}"
-        )
-
-
-def plan_of(config: Mapping[str, Any], everything: Iterable[Recording]) -> Plan:
-    """The run of a complete configuration over these recordings.
-
-    Raises:
-        Tap2keyError: a selection that cannot be run.
-    """
-    everything = list(everything)
-    names = sorted({r.participant for r in everything})
-    wanted = selected(config["select_participants"], names)
-    plan = Plan(dict(config), tuple(select_participants(everything, wanted)))
-    if len(plan.participants) < FEWEST_PARTICIPANTS:
-        raise Tap2keyError(
-            f"the study has one participant ({plan.participants[0]}), too few to hold one out; "
-            "add participants or widen select_participants"
-        )
-    processes = config["launch"]["nodes"] * config["launch"]["processes"]
-    for name in plan.of_kind(forests=False):
-        where = f"config: experiments.{name}.training.batch_size"
-        share_of_batch(plan.experiments[name]["training"]["batch_size"], processes, where)
-        model = plan.experiments[name]["model"]
-        if model["revision"] is not None and not is_on_hub(model["checkpoint"]):
-            raise Tap2keyError(
-                f"config: experiments.{name}.model.revision: is for a name on the model hub, and "
-                f"model.checkpoint is {model['checkpoint'] or 'null'}; set it to null"
-            )
-    return plan
-
-
-def encoding_name(settings: Mapping[str, Any]) -> str:
-    """The folder name of an encoding; the same choices give the same name."""
-    name = f"{settings['representation']}-{settings['sample_rate']}"
-    if settings["crop_ms"] is not None:
-        before, after = settings["crop_ms"]
-        name += f"-crop{before:g}to{after:g}"
-    if settings["highpass_hz"] is not None:
-        name += f"-highpass{settings['highpass_hz']:g}"
-    return name + ("-white" if settings["whiten"] else "")
-
-
-def is_on_hub(checkpoint: str | None) -> bool:
-    """Whether a checkpoint has to be fetched, rather than being a folder or none."""
-    return bool(checkpoint and HUB_NAME.fullmatch(checkpoint) and not Path(checkpoint).is_dir())

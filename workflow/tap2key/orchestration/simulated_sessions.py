@@ -9,8 +9,18 @@ import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from tap2key.audio.array import DEFAULT, Array
 from tap2key.orchestration.recording_sources import simulated_study
 from tap2key.study.manifest import Recording
+
+SIMULATION_MB = 2000
+
+
+def simulation_mb(array: Array) -> int:
+    """Memory, in MB, of a job that makes recordings of an array, which it holds as a whole."""
+    # Rendered at one rate, then resampled to the array's.
+    rate = max(array.sample_rate / DEFAULT.sample_rate, 1.0)
+    return round(SIMULATION_MB * max(array.channels / DEFAULT.channels * rate, 1.0))
 
 
 def marker_of(results: str, folder: str) -> str:

@@ -1,12 +1,10 @@
 """Named taps as text: a readable transcript, an Audacity label track, a Praat TextGrid."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tap2key.study.keyboard import OUTSIDE
+from tap2key.study.keyboard import usual_text
 
-ENTER = "|"
-SPACE_PART = "_"
 ENTER_MARK = "↵"
 # Taps in fast typing are 60 ms apart at least; an interval ends there or where the next one starts.
 LONGEST_INTERVAL_S = 0.06
@@ -21,27 +19,27 @@ class NamedTap:
     confidence: float
 
 
-def character(key: str) -> str:
-    """What a key types: a part of the space bar a space, Enter a new line, `none` nothing."""
-    if key == OUTSIDE:
-        return ""
-    if key == ENTER:
-        return "\n"
-    if key.startswith(SPACE_PART) and len(key) > 1:
-        return " "
-    return key
+Types = Callable[[str], str]
 
 
-def typed(taps: Sequence[NamedTap]) -> str:
+def typed(taps: Sequence[NamedTap], types: Types = usual_text) -> str:
     """What the taps type, without marks."""
-    return "".join(character(tap.key) for tap in taps)
+    return "".join(types(tap.key) for tap in taps)
 
 
-def transcript(taps: Sequence[NamedTap], confidence_threshold: float) -> str:
-    """What the taps type; a character of less confidence than that stands in brackets."""
+def transcript(
+    taps: Sequence[NamedTap], confidence_threshold: float, types: Types = usual_text
+) -> str:
+    """What the taps type; a character of less confidence than that stands in brackets.
+
+    Args:
+        taps: in order of time.
+        confidence_threshold: below it a character is doubtful.
+        types: what a key types.
+    """
     parts = []
     for tap in taps:
-        text = character(tap.key)
+        text = types(tap.key)
         if text and tap.confidence < confidence_threshold:
             text = f"[{ENTER_MARK}]\n" if text == "\n" else f"[{text}]"
         parts.append(text)
@@ -64,9 +62,14 @@ def label_track(taps: Sequence[NamedTap], duration_s: float) -> str:
     https://manual.audacityteam.org/man/importing_and_exporting_labels.html
     """
     return "".join(
-        f"{start:.6f}\t{end:.6f}\t{tap.key} {tap.confidence:.2f}\n"
-        for tap, (start, end) in zip(taps, intervals(taps, duration_s), strict=True)
+        label_line(tap, end)
+        for tap, (_, end) in zip(taps, intervals(taps, duration_s), strict=True)
     )
+
+
+def label_line(tap: NamedTap, end_s: float) -> str:
+    """A tap's line in a label track."""
+    return f"{tap.time_s:.6f}\t{end_s:.6f}\t{tap.key} {tap.confidence:.2f}\n"
 
 
 def text_grid(taps: Sequence[NamedTap], duration_s: float) -> str:

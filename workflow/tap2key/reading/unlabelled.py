@@ -11,6 +11,8 @@ from pathlib import Path
 from tap2key.audio.chunks import RECORDING_ENDINGS, W64_HEAD, WAVES
 from tap2key.audio.flac_length import MAGIC
 from tap2key.core.errors import Tap2keyError
+from tap2key.core.provenance import FILE_NAME
+from tap2key.decoding.characters import CHARACTERS_NAME
 
 # What else people call sound, and how files of sound begin that somebody renamed.
 SOUND_ENDINGS = (
@@ -19,7 +21,15 @@ SOUND_ENDINGS = (
 )
 SOUND_BEGINNINGS = (*WAVES, W64_HEAD, MAGIC, b"FORM", b"caff", b".snd", b"OggS")
 TRACK_ENDINGS = (".labels.txt", ".TextGrid")
-OUTPUTS = ("predictions.parquet", "transcript.txt", "recordings.tsv", "provenance.json")
+TAPPED_KEYS_NAME = "tapped_keys.parquet"
+TRANSCRIPT_NAME = "transcript.txt"
+# With decoders.
+DECODED_NAME = "decoded.txt"
+READ_RECORDINGS_NAME = "read_recordings.tsv"
+OUTPUTS = (
+    *(TAPPED_KEYS_NAME, TRANSCRIPT_NAME, READ_RECORDINGS_NAME, FILE_NAME),
+    *(DECODED_NAME, CHARACTERS_NAME),
+)
 # File systems hold 255 bytes in a name, and 4,096 in a path.
 NAME_BYTES = 255 - max(map(len, TRACK_ENDINGS))
 PATH_BYTES = 1000
@@ -91,10 +101,10 @@ def can_be_input(path: Path) -> bool:
 def state_of(path: Path) -> list[object]:
     """What changes with a file that cannot be an input: name, size and time, as far as known."""
     try:
-        about = path.stat()
+        status = path.stat()
     except OSError:
         return [str(path)]
-    return [str(path), about.st_size, about.st_mtime]
+    return [str(path), status.st_size, status.st_mtime]
 
 
 def _is_folder(path: Path) -> bool:
@@ -107,10 +117,10 @@ def _is_folder(path: Path) -> bool:
 def _first_seen(path: Path, seen: dict[tuple[int, int], Path]) -> Path | None:
     """The path at which the same file was seen before, if it was."""
     try:
-        about = path.stat()
+        status = path.stat()
     except OSError:  # such as a link to nowhere: reading it will say so
         return None
-    first = seen.setdefault((about.st_dev, about.st_ino), path)
+    first = seen.setdefault((status.st_dev, status.st_ino), path)
     return None if first is path else first
 
 
@@ -154,10 +164,10 @@ def _files_below(folder: Path) -> tuple[list[Path], dict[Path, OSError]]:
     while waiting or linked:
         at = (waiting or linked).popleft()
         try:
-            about = at.stat()
-            if (about.st_dev, about.st_ino) in entered:
+            status = at.stat()
+            if (status.st_dev, status.st_ino) in entered:
                 continue
-            entered.add((about.st_dev, about.st_ino))
+            entered.add((status.st_dev, status.st_ino))
             children = sorted(at.iterdir())
         except OSError as error:
             unreadable[at] = error

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tap2key.comparison.intervals import mean_interval
 from tap2key.core.files import read_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import formatted, write_table
@@ -13,20 +14,22 @@ from tap2key.core.log import log
 from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.evaluation.adaptation import ADAPTATION_FILE
-from tap2key.evaluation.significance import bootstrap_interval
+from tap2key.evaluation.participant_scores import spread
 from tap2key.reports.plot_curves import draw_adaptation
 
 SCORES = ("accuracy", "macro_f1")
 COLUMNS = (
-    *("participant", "taps_per_key", "given", "tested", "accuracy", "accuracy_sd_over_draws"),
+    *("participant", "taps_per_key", "labelled", "tested", "accuracy", "accuracy_sd_over_seeds"),
     *("macro_f1", "accuracy_low", "accuracy_high", "macro_f1_low", "macro_f1_high"),
 )
 NOTE = (
-    "Labelled taps are drawn at random from each session of the tested participant, and the model "
-    "is adapted for that session with them; it is scored on other taps of the session, the same "
-    "ones for every number. 0 is the model as it is. Given and tested: taps, over all sessions. "
-    "A key with too few taps in a session gives all but one. "
-    "Low and high: 95 % interval of the mean over participants, by bootstrap."
+    "The first taps of each key in a session of the tested participant are labelled, and the model "
+    "is adapted for that session with them; it is scored on the session's later recordings, each "
+    "tap once, the same ones for every number. The earlier half of a session's recordings gives "
+    "the labelled taps; a session with one recording is halved by its taps. 0 is the model as it "
+    "is. Labelled and tested: taps, over all sessions. Of a key with too few taps all are "
+    "labelled. Low and high: 95 % interval of the mean over participants (Student's t, with the "
+    "variance from seeds added); one participant has none."
 )
 
 
@@ -45,7 +48,7 @@ def main(args: argparse.Namespace) -> None:
     drawn = [
         row
         for folder in args.adaptations
-        for row in read_tsv(folder / ADAPTATION_FILE, required=("taps_per_key", *SCORES))
+        for row in read_tsv(folder / ADAPTATION_FILE, required=("seed", "taps_per_key", *SCORES))
     ]
     people = by_participant(drawn)
     means = mean_rows(people)
@@ -82,17 +85,19 @@ def main(args: argparse.Namespace) -> None:
 
 
 def by_participant(drawn: list[dict[str, str]]) -> list[dict]:
-    """Means over seeds and draws, by participant and labelled taps per key."""
+    """Means over seeds, by participant and labelled taps per key."""
     groups: dict[tuple[str, int], list[dict[str, str]]] = defaultdict(list)
     for one in drawn:
         groups[one["participant"], int(one["taps_per_key"])].append(one)
     rows = []
     for (person, count), group in sorted(groups.items()):
         row: dict = {"participant": person, "taps_per_key": count}
-        for name in ("given", "tested"):
+        for name in ("labelled", "tested"):
             row[name] = round(float(np.mean([int(r[name]) for r in group])))
         row |= {name: float(np.mean([float(r[name]) for r in group])) for name in SCORES}
-        row["accuracy_sd_over_draws"] = float(np.std([float(r["accuracy"]) for r in group]))
+        for name in SCORES:
+            row[f"{name}_of_seeds"] = {one["seed"]: float(one[name]) for one in group}
+        row["accuracy_sd_over_seeds"] = spread([float(r["accuracy"]) for r in group])
         rows.append(row)
     return rows
 
@@ -103,10 +108,10 @@ def mean_rows(people: list[dict]) -> list[dict]:
     for count in sorted({row["taps_per_key"] for row in people}):
         own = [row for row in people if row["taps_per_key"] == count]
         row: dict = {"participant": "mean", "taps_per_key": count}
-        row |= {name: sum(r[name] for r in own) for name in ("given", "tested")}
+        row |= {name: sum(r[name] for r in own) for name in ("labelled", "tested")}
         for name in SCORES:
-            values = [r[name] for r in own]
-            row[name] = float(np.mean(values))
-            row[f"{name}_low"], row[f"{name}_high"] = bootstrap_interval(values)
+            row[name] = float(np.mean([r[name] for r in own]))
+            interval = mean_interval([r[f"{name}_of_seeds"] for r in own])
+            row[f"{name}_low"], row[f"{name}_high"] = interval
         rows.append(row)
     return rows

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from tap2key.core.files import read_tsv
@@ -57,3 +57,28 @@ def runtime_rows(benchmarks: Path) -> list[dict[str, Any]]:
             }
         )
     return sorted(rows, key=lambda row: -float(str(row["total_s"])))
+
+
+def training_minutes(benchmarks: Iterable[Path]) -> dict[str, dict[str, float | None]]:
+    """By experiment, what training one of its models took on average: minutes, and CPU minutes.
+
+    Args:
+        benchmarks: Snakemake's tables, <experiment>/<fold>/seed-<n>.tsv; those that are not there
+            were not measured.
+    """
+    measured: dict[str, list[dict[str, str]]] = {}
+    for path in benchmarks:
+        if path.exists():
+            measured.setdefault(path.parts[-3], []).extend(read_benchmark(path))
+    return {
+        experiment: {
+            "training_minutes": _mean_minutes(row["s"] for row in rows),
+            "training_cpu_minutes": _mean_minutes(row.get("cpu_time", "") for row in rows),
+        }
+        for experiment, rows in measured.items()
+    }
+
+
+def _mean_minutes(seconds: Iterable[str]) -> float | None:
+    measured = numbers(seconds)
+    return mean(measured) / 60 if measured else None

@@ -3,14 +3,15 @@
 import argparse
 from pathlib import Path
 
+from sklearn.metrics import confusion_matrix
+
 from tap2key.core.files import read_json
 from tap2key.core.output_guard import check_output_files, stem_of
 from tap2key.core.shipped import KEYBOARD
-from tap2key.evaluation.confusion import confusion_counts
 from tap2key.evaluation.participant_scores import held_out_of
 from tap2key.evaluation.predictions import read_predictions
 from tap2key.models.key_places import places_of
-from tap2key.reports.evaluation_pictures import FILES, draw_findings
+from tap2key.reports.evaluation_pictures import FILES, draw_findings, headline
 from tap2key.study.keyboard import load_keyboard
 
 
@@ -33,14 +34,13 @@ def main(args: argparse.Namespace) -> None:
     """Draw the confusion matrix and the keyboard map, and write the table of keys."""
     check_output_files(args, (".png", ".pdf"), FILES)
     found, metrics = read_predictions(args.predictions), read_json(args.metrics)
-    people, heard = metrics["participants"], metrics.get("heard_in_training", [])
+    people, seen = metrics["participants"], metrics.get("seen_in_training", [])
     draw_findings(
         stem_of(args.output),
-        confusion_counts(found.truth, found.prediction, len(found.labels)),
+        confusion_matrix(found.truth, found.prediction, labels=range(len(found.labels))),
         found.truth,
         found.expected,
         places_of(load_keyboard(args.keyboard), found.labels),
-        f"{', '.join(people)}, {held_out_of(len(people), len(heard))}: "
-        f"accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f}, "
+        f"{', '.join(people)}, {held_out_of(len(people), len(seen))}: {headline(metrics)}, "
         f"{len(found.truth)} taps",
     )

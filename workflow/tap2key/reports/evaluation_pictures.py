@@ -1,10 +1,13 @@
 """What is drawn of a set of named taps: confusion matrix, keyboard map, and a table of keys."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tap2key.core.html_tables import write_table
+from tap2key.evaluation.metrics import HEADLINE
 from tap2key.models.key_places import Places, error_ellipses, errors_mm
 from tap2key.reports.plot_confusion import draw_confusion
 from tap2key.reports.plot_keyboard import draw_keyboard
@@ -57,6 +60,14 @@ def draw_findings(
             row |= {c: f"{v:.1f}" for c, v in zip(KEY_COLUMNS[-4:], values, strict=True)}
         rows.append(row)
     write_table(folder / "keys", rows, KEY_COLUMNS, f"{title}: keys", KEYS_NOTE)
+
+
+def headline(scores: Mapping[str, Any]) -> str:
+    """The scores that lead, for a title; `scores` holds `MEASURES`."""
+    return (
+        f"macro-F1 {scores[HEADLINE]:.3f} with the space bar as one key, "
+        f"{scores['macro_f1']:.3f} over all keys, accuracy {scores['accuracy']:.3f}"
+    )
 
 
 def median_or_nan(values: np.ndarray) -> float:

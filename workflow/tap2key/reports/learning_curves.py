@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tap2key.core.files import read_tsv
 from tap2key.core.log import log
-from tap2key.core.output_guard import check_output_files, stem_of
+from tap2key.core.output_guard import stem_of
+from tap2key.core.provenance_beside import check_files_with_provenance, write_provenance_beside
 from tap2key.reports.plot_curves import draw_learning
 
 HISTORY = "history.tsv"
@@ -23,11 +24,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Draw every model's history."""
-    check_output_files(args, (".png", ".pdf"))
+    files = check_files_with_provenance(args, (".png", ".pdf"))
     histories = {}
     for folder in args.models:
         rows = read_tsv(folder / HISTORY, required=DRAWN)
         name = f"{folder.parent.name}, {folder.name}"
         histories[name] = {c: [float(row[c] or "nan") for row in rows] for c in DRAWN}
     draw_learning(stem_of(args.output), histories, f"{args.experiment}: learning curves")
+    write_provenance_beside(
+        files,
+        "learning-curves",
+        __name__,
+        {"experiment": args.experiment},
+        [folder / HISTORY for folder in args.models],
+        ("matplotlib",),
+    )
     log.info(f"{args.output}: {len(histories)} models")

@@ -4,12 +4,17 @@ import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from tap2key.core.files import read_tsv
 from tap2key.core.folders import atomic_folder
-from tap2key.core.html_tables import write_table
+from tap2key.core.html_tables import formatted, write_table
 from tap2key.core.log import log
 from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import write_provenance
+from tap2key.evaluation.detection import AUDITS_NAME, DETECTION, detection_scores, totals
+from tap2key.evaluation.heard_taps import TAP_CONDITIONS_NAME, heard_taps
 from tap2key.reports.plot_channels import draw_channels
 from tap2key.segmentation.channel_table import (
     CHANNEL_COLUMNS,
@@ -20,6 +25,7 @@ from tap2key.segmentation.channel_table import (
     study_warnings,
 )
 from tap2key.segmentation.recordings_table import RECORDINGS_NAME
+from tap2key.segmentation.taps import TAPS_NAME
 from tap2key.study.manifest import PASSED_OVER_COLUMNS, read_manifest
 
 LEFT_OUT_COLUMNS = ("participant", "session", "recording", "reason")
@@ -33,8 +39,15 @@ OVERVIEW_COLUMNS = (
 # What a person checks first; recordings.tsv has every column.
 AUDIT_COLUMNS = (
     *("participant", "session", "recording", "status", "duration_s", "latency_s", "drift_ppm"),
-    *COUNTED,
+    *(*COUNTED, "none_dropped"),
     *("residual_median_ms", "residual_p95_ms", "jitter_ms", "boundary_share", "warnings"),
+)
+DETECTION_NOTE = (
+    "The touch sensor is the truth. Missed taps are touches without an onset in the sound, "
+    "invented ones onsets without a touch; what the sensor itself invents (a palm) or misses is "
+    "among them. Recall is the share of touches that were found, precision the share of found taps "
+    "that a touch confirms, F1 their harmonic mean; the last row sums all touches and taps. "
+    "Recordings that were left out are not counted."
 )
 SHOWN_OF_CHANNELS = tuple(c for c in CHANNEL_COLUMNS if c not in PLANE_COLUMNS)
 
@@ -45,7 +58,7 @@ CHANNELS_NOTE = (
     "are shares of the taps; dropped s are seconds of one value while the other channels sound. "
     "Misfit: how far the channel's delays, as they follow the place touched, lie from those in the "
     "session's other recordings. Taps of flagged channels are used all the same: leave the "
-    "recording out with use = no in study.tsv if they must not be."
+    "recording out with use = no in study.tsv if they must not count."
 )
 
 
@@ -58,24 +71,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--passed-over", type=Path, help="the study's results/passed_over.tsv, to list it too"
     )
-    parser.add_argument("--participants", nargs="+", required=True, help="whose sessions")
+    parser.add_argument("--participants", nargs="+", required=True, help="participants to include")
     parser.add_argument("--taps", type=Path, required=True, help="folder of all taps: results/taps")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the tables sessions, recordings, channels and left_out, and a picture of channels."""
+    """Write tables of sessions, recordings, channels and what is left out; draw the channels."""
     check_output_folder(args, "overview")
     wanted = set(args.participants)
-    sessions = dict.fromkeys(
-        (r.participant, r.session) for r in read_manifest(args.manifest) if r.participant in wanted
-    )
+    sessions = {
+        (r.participant, r.session): r.array
+        for r in read_manifest(args.manifest)
+        if r.participant in wanted
+    }
     folders = [args.taps / person / session for person, session in sessions]
-    files = [folder / name for folder in folders for name in (RECORDINGS_NAME, CHANNELS_NAME)]
+    read = (RECORDINGS_NAME, CHANNELS_NAME, TAPS_NAME)
+    files = [folder / name for folder in folders for name in read]
     audits = [row for f in folders for row in read_tsv(f / RECORDINGS_NAME, LEFT_OUT_COLUMNS)]
-    heard = [row for f in folders for row in read_tsv(f / CHANNELS_NAME, CHANNEL_COLUMNS)]
-    channels = study_rows(heard)
-    _bring_up_to_date(audits, heard, channels)
+    of_sessions = [read_tsv(f / CHANNELS_NAME, CHANNEL_COLUMNS) for f in folders]
+    heard = [heard_taps(*own) for own in zip(folders, of_sessions, strict=True)]
+    measured = [row for own in of_sessions for row in own]
+    channels = study_rows(measured, sessions)
+    _bring_up_to_date(audits, measured, channels)
     flagged = [row for row in channels if row["verdict"] != OK]
     left_out = [row for row in audits if row["status"] != "ok"]
     unused = passed_over_rows(args.passed_over, wanted)
@@ -90,7 +108,15 @@ def main(args: argparse.Namespace) -> None:
             "and may be shifted. Taps too near a recording's end are cut off and not used.",
         )
         write_table(
-            temporary / "recordings",
+            temporary / "detection",
+            map(formatted, detection_rows(audits)),
+            ("participant", "recordings", "left_out", *DETECTION),
+            "Taps found, missed and invented",
+            DETECTION_NOTE,
+        )
+        pq.write_table(pa.concat_tables(heard), temporary / TAP_CONDITIONS_NAME)
+        write_table(
+            temporary / Path(AUDITS_NAME).stem,
             audits,
             AUDIT_COLUMNS,
             "Segmentation of every recording",
@@ -108,13 +134,13 @@ def main(args: argparse.Namespace) -> None:
             "as recordings or touch logs the path is given.",
         )
         write_table(
-            temporary / "channels",
+            temporary / "compared_channels",
             [*flagged, *(row for row in channels if row["verdict"] == OK)],
             SHOWN_OF_CHANNELS,
             f"{len(flagged)} of {len(channels)} channels of recordings flagged",
             CHANNELS_NOTE,
         )
-        draw_channels(temporary / "channels", channels)
+        draw_channels(temporary / "compared_channels", channels)
         write_provenance(
             temporary,
             "overview",
@@ -166,25 +192,40 @@ def overview_rows(audits: Sequence[dict[str, str]]) -> list[dict[str, object]]:
         own = [a for a in audits if a["participant"] == person]
         sessions = dict.fromkeys(a["session"] for a in own)
         rows += [
-            _sums(person, session, [a for a in own if a["session"] == session])
+            _row(person, session, [a for a in own if a["session"] == session])
             for session in sessions
         ]
         if len(sessions) > 1:
-            rows.append(_sums(person, f"all {len(sessions)}", own))
-    return [*rows, _sums(f"all {len(people)}", "", audits)]
+            rows.append(_row(person, f"all {len(sessions)}", own))
+    return [*rows, _row(f"all {len(people)}", "", audits)]
 
 
-def _sums(participant: str, session: str, audits: Sequence[dict[str, str]]) -> dict[str, object]:
+def detection_rows(audits: Sequence[dict[str, str]]) -> list[dict[str, object]]:
+    """One row per participant of how taps were found, and one for all.
+
+    Args:
+        audits: rows of `recordings.tsv` of all sessions.
+    """
+    people = dict.fromkeys(audit["participant"] for audit in audits)
+    groups = {person: [a for a in audits if a["participant"] == person] for person in people}
+    return [
+        {
+            "participant": name,
+            "recordings": len(own),
+            "left_out": sum(audit["status"] != "ok" for audit in own),
+            **detection_scores(own),
+        }
+        for name, own in {**groups, f"all {len(people)}": [*audits]}.items()
+    ]
+
+
+def _row(participant: str, session: str, audits: Sequence[dict[str, str]]) -> dict[str, object]:
     used = [a for a in audits if a["status"] == "ok"]
     row: dict[str, object] = {
         "participant": participant,
         "session": session,
         "recordings": len(audits),
         "left_out": len(audits) - len(used),
-        "minutes": f"{_total(used, 'duration_s') / 60:.1f}",
+        "minutes": f"{sum(float(a['duration_s'] or 0) for a in used) / 60:.1f}",
     }
-    return row | {name: int(_total(used, name)) for name in (*COUNTED, *ALSO_COUNTED)}
-
-
-def _total(audits: Iterable[dict[str, str]], column: str) -> float:
-    return sum(float(a[column] or 0) for a in audits)
+    return row | totals(audits, (*COUNTED, *ALSO_COUNTED))

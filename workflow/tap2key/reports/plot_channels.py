@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
-from tap2key.audio.audio_file import CHANNELS
 from tap2key.core.files import JOIN
 from tap2key.core.pictures import SHARE_COLOURS, STRONG, plt, save_png, text_colour
 from tap2key.segmentation.channel_table import OK
@@ -53,11 +52,13 @@ def draw_channels(stem: Path, rows: Sequence[dict[str, str]]) -> None:
     figure, axes = plt.subplots(
         1, len(PANELS), figsize=(13, tall + 1.5), sharey=True, layout="constrained"
     )
+    channels = sorted({int(row["channel"]) for row in rows})
     for axis, (column, title) in zip(axes, PANELS, strict=True):
         if groups:
-            _draw_panel(axis, [_values(own, column) for own in groups.values()], title)
+            values = [_values(own, column, channels) for own in groups.values()]
+            _draw_panel(axis, values, channels, title)
         for place, own in enumerate(groups.values()):
-            _draw_marks(axis, place, own)
+            _draw_marks(axis, place, own, channels)
     labels = _labels(list(groups))
     axes[0].set_yticks(range(len(labels)), labels, fontsize=8)
     flagged = sum(row["verdict"] != OK for row in rows)
@@ -89,41 +90,45 @@ def _labels(keys: Sequence[tuple[str, ...]]) -> list[str]:
     return labels
 
 
-def _values(rows: Sequence[dict[str, str]], column: str) -> list[float]:
+def _values(rows: Sequence[dict[str, str]], column: str, channels: Sequence[int]) -> list[float]:
     values = []
-    for channel in range(CHANNELS):
+    for channel in channels:
         own = [float(r[column]) for r in rows if int(r["channel"]) == channel and r[column]]
         values.append(max(LOWEST_DB, float(np.median(own))) if own else np.nan)
     return values
 
 
-def _draw_panel(axis: Axes, values: Sequence[Sequence[float]], title: str) -> None:
-    table = np.array(values, dtype=float).reshape(-1, CHANNELS)
+def _draw_panel(
+    axis: Axes, values: Sequence[Sequence[float]], channels: Sequence[int], title: str
+) -> None:
+    table = np.array(values, dtype=float).reshape(-1, len(channels))
     known = table[np.isfinite(table)]
     low, high = np.quantile(known, [0.02, 0.98]) if len(known) else (0.0, 1.0)
     scale = Normalize(low, max(high, low + 1), clip=True)
     axis.imshow(table, SHARE_COLOURS, scale, aspect="auto", interpolation="nearest")
     for place, row in enumerate(table):
-        for channel, value in enumerate(row):
+        for at, value in enumerate(row):
             if np.isfinite(value):
                 colour = text_colour(float(scale(value)))
                 text = f"{value:.0f}" if value > LOWEST_DB else "–"
-                axis.text(channel, place, text, ha="center", va="center", color=colour, fontsize=7)
-    axis.set_xticks(range(CHANNELS))
+                axis.text(at, place, text, ha="center", va="center", color=colour, fontsize=7)
+    axis.set_xticks(range(len(channels)), map(str, channels))
     axis.set_xlabel("channel")
     axis.set_title(title, fontsize=10)
     axis.tick_params(length=0)
 
 
-def _draw_marks(axis: Axes, place: int, rows: Sequence[dict[str, str]]) -> None:
-    for channel in range(CHANNELS):
+def _draw_marks(
+    axis: Axes, place: int, rows: Sequence[dict[str, str]], channels: Sequence[int]
+) -> None:
+    for at, channel in enumerate(channels):
         own = [row["verdict"] for row in rows if int(row["channel"]) == channel]
         kinds = dict.fromkeys(kind for verdict in own for kind in verdict.split(JOIN))
         marks = "".join(MARKS[kind] for kind in kinds if kind != OK)
         if marks:
-            corner = (channel - 0.46, place - 0.44)
+            corner = (at - 0.46, place - 0.44)
             frame = Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=STRONG, linewidth=2)
             axis.add_patch(frame)
             style: dict[str, Any] = {"color": STRONG, "fontsize": 7, "fontweight": "bold"}
             behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-            axis.text(channel + 0.4, place, marks, ha="right", va="center", bbox=behind, **style)
+            axis.text(at + 0.4, place, marks, ha="right", va="center", bbox=behind, **style)

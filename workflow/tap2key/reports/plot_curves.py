@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from tap2key.comparison.intervals import Interval
 from tap2key.core.pictures import CALM, LINE_COLOURS, STRONG, save_picture
 
 MOST_NAMED_LINES = 12
@@ -56,7 +57,7 @@ def draw_learning(
 def draw_comparison(
     stem: Path,
     scores: Mapping[str, Sequence[float]],
-    intervals: Mapping[str, tuple[float, float]],
+    intervals: Mapping[str, Interval],
     note: str,
 ) -> None:
     """Draw each experiment's participants as dots, their mean as a line, its interval as a bar.
@@ -64,21 +65,24 @@ def draw_comparison(
     Args:
         stem: path without ending; `.png` and `.pdf` are written.
         scores: by experiment, one score from 0 to 1 for each participant.
-        intervals: by experiment, low and high of the mean.
+        intervals: by experiment, low and high of the mean; None for one participant.
         note: what the score is.
     """
     figure, axes = plt.subplots(figsize=(10, 1.5 + 0.55 * len(scores)), layout="constrained")
     for row, (name, values) in enumerate(scores.items()):
         low, high = intervals[name]
         mean = float(np.mean(values))
-        axes.barh(row, high - low, 0.62, left=low, color=STRONG, alpha=0.3, edgecolor=STRONG)
+        text = f"{mean:.3f}"
+        if low is not None and high is not None:
+            axes.barh(row, high - low, 0.62, left=low, color=STRONG, alpha=0.3, edgecolor=STRONG)
+            text += f"  ({low:.3f}–{high:.3f})"
         axes.plot([mean, mean], [row - 0.38, row + 0.38], color=STRONG, linewidth=2.5)
         spread = (np.arange(len(values)) % 5 - 2) * 0.08
         axes.plot(
             values, row + spread, "o", color=CALM, alpha=0.7, markersize=5, markeredgecolor="white"
         )
         axes.annotate(
-            f"{mean:.3f}  ({low:.3f}–{high:.3f})",
+            text,
             (1, row),
             xytext=(8, 0),
             xycoords=axes.get_yaxis_transform(),
@@ -104,8 +108,8 @@ def draw_adaptation(
     taps_per_key: Sequence[int],
     people: Mapping[str, Sequence[float]],
     mean: Sequence[float],
-    low: Sequence[float],
-    high: Sequence[float],
+    low: Sequence[float | None],
+    high: Sequence[float | None],
     title: str,
 ) -> None:
     """Draw accuracy against labelled taps per key.
@@ -115,7 +119,7 @@ def draw_adaptation(
         taps_per_key: 0 is the model as it is.
         people: by participant, one accuracy for each of `taps_per_key`.
         mean: over participants.
-        low: lower end of the interval of the mean.
+        low: lower end of the interval of the mean; None for one participant.
         high: its upper end.
         title: stands above it.
     """
@@ -124,7 +128,9 @@ def draw_adaptation(
     few = len(people) <= MOST_NAMED_LINES
     for at, (person, values) in enumerate(people.items()):
         _line(axes, positions, values, at, person if few else None)
-    axes.fill_between(positions, low, high, color="0.85", label="95 % interval of the mean")
+    # None becomes NaN, which is not drawn.
+    bottom, top = (np.array(end, dtype=float) for end in (low, high))
+    axes.fill_between(positions, bottom, top, color="0.85", label="95 % interval of the mean")
     axes.plot(positions, mean, "-o", color="black", linewidth=2.4, label="mean")
     for x, value in zip(positions, mean, strict=True):
         axes.annotate(
@@ -137,7 +143,9 @@ def draw_adaptation(
         )
     axes.set_xticks(positions, [str(k) for k in taps_per_key])
     axes.set_xlim(-0.25, len(positions) - 0.75)
-    axes.set(xlabel="labelled taps per key in the session", ylabel="accuracy on the session's rest")
+    axes.set(
+        xlabel="labelled taps per key in the session", ylabel="accuracy on the session's later taps"
+    )
     axes.grid(color="0.9")
     figure.suptitle(title, x=0.01, ha="left", fontsize=13)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")

@@ -1,6 +1,7 @@
 """The keyboard map: where on the table keys are named rightly, and where wrong ones lie."""
 
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,13 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse as EllipsePatch
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.patheffects import withStroke
 
 from tap2key.core.pictures import CALM, SHARE_COLOURS, STRONG, save_picture, shown, text_colour
 from tap2key.models.key_places import Ellipse, Places
-from tap2key.study.keyboard import OUTSIDE
 
 CAP_MM = 16.0
 CAP_ROUNDING_MM = 2.0
@@ -29,6 +30,12 @@ SCALE_MM = 20
 # A key's expected places are drawn at their true size unless that is too small to see.
 SMALLEST_SD_MM = 0.3
 UNUSED = "0.93"
+CHARACTERS_WIDE, TITLE_CHARACTERS_WIDE = 130, 92
+# A laptop's function keys are half as high as the others.
+LOWEST_CAP_OF_TWO_LINES_MM = 12.0
+SMALL_POINTS = 6.0
+# So that `backspace` stays within its cap.
+POINTS_TO_FILL_A_MM = 3.5
 # Letters stay legible where an arrow or ellipse crosses them.
 ON_TOP: dict[str, Any] = {
     "zorder": 5,
@@ -46,6 +53,8 @@ def draw_keyboard(
 ) -> None:
     """Draw accuracy, commonest confusions and errors in mm on the keyboard, to scale.
 
+    Keys without a place are listed below the first part.
+
     Args:
         stem: path without ending; `.png` and `.pdf` are written.
         counts: [labels, labels], true key by predicted key.
@@ -54,8 +63,11 @@ def draw_keyboard(
         title: stands above it.
         median_error_mm: of all expected places, for the title of the lowest part.
     """
-    low, high = _extent(places.parts.values())
-    keys = [parts for label, parts in places.parts.items() if label != OUTSIDE]
+    keys = [np.concatenate(_corners(places, label)) for label in _placed_keys(places)]
+    if not keys:
+        _draw_none(stem, counts, places, title)
+        return
+    low, high = _extent([*keys, _ring(places)])
     heights = [high[1] - low[1]] * 2 + [np.ptp(np.concatenate(keys)[:, 1]) + 2 * MARGIN_MM]
     inches = INCHES_WIDE / (high[0] - low[0])
     figure, parts = plt.subplots(
@@ -65,7 +77,7 @@ def draw_keyboard(
         height_ratios=heights,
         layout="constrained",
     )
-    figure.suptitle(title, fontsize=14, x=0.004, ha="left")
+    _title(figure, title)
     lowest = _extent(keys)
     for axes, bottom, top in zip(
         parts, (low[1], low[1], lowest[0][1]), (high[1], high[1], lowest[1][1]), strict=True
@@ -83,13 +95,57 @@ def draw_keyboard(
     save_picture(figure, stem)
 
 
+def _title(figure: Figure, title: str) -> None:
+    lines = textwrap.fill(title, TITLE_CHARACTERS_WIDE)
+    figure.suptitle(lines, fontsize=14, x=0.004, ha="left")
+
+
 def _extent(parts: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     every = np.concatenate(list(parts))
     return every.min(axis=0) - MARGIN_MM, every.max(axis=0) + MARGIN_MM
 
 
-def _cap(axes: Axes, parts: np.ndarray, colour: object) -> None:
-    low, high = parts.min(axis=0) - CAP_MM / 2, parts.max(axis=0) + CAP_MM / 2
+def _draw_none(stem: Path, counts: np.ndarray, places: Places, title: str) -> None:
+    figure, axes = plt.subplots(figsize=(INCHES_WIDE, INCHES_OF_TITLES), layout="constrained")
+    _title(figure, title)
+    axes.set_axis_off()
+    _list_without_place(axes, counts, places)
+    save_picture(figure, stem)
+
+
+def _placed_keys(places: Places) -> Iterator[str]:
+    for label in places.labels:
+        if label != places.outside and len(places.parts[label]):
+            yield label
+
+
+def _ring(places: Places) -> np.ndarray:
+    """Where the centres outside every key are: [centres, 2], in mm."""
+    return np.empty((0, 2)) if places.outside is None else places.parts[places.outside]
+
+
+def _corners(places: Places, label: str) -> tuple[np.ndarray, np.ndarray]:
+    """Centres of usual caps that would lie in the lower left and upper right of a label's caps.
+
+    Each is [centres, 2] in mm.
+    """
+    further = np.nan_to_num((places.sizes[label] - CAP_MM) / 2, nan=0.0)
+    return places.parts[label] - further, places.parts[label] + further
+
+
+def _caps(places: Places, label: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Lower left and upper right corner of each of a label's caps, in mm.
+
+    Centres without a size are parts of one key, such as the first study's Enter.
+    """
+    lower, upper = _corners(places, label)
+    apart = not np.isnan(places.sizes[label]).any()
+    groups = [[part] for part in range(len(lower))] if apart else [[*range(len(lower))]]
+    half = CAP_MM / 2
+    return [(lower[g].min(axis=0) - half, upper[g].max(axis=0) + half) for g in groups]
+
+
+def _cap(axes: Axes, low: np.ndarray, high: np.ndarray, colour: object) -> None:
     axes.add_patch(
         FancyBboxPatch(
             (low[0], low[1]),
@@ -109,18 +165,46 @@ def _draw_accuracy(axes: Axes, counts: np.ndarray, places: Places) -> None:
         taps = counts[index].sum()
         share = counts[index, index] / taps if taps else 0.0
         colour = SHARE_COLOURS(share) if taps else UNUSED
-        words = f"{100 * share:.0f} %" if taps else "no taps"
+        words = _share_in_words(counts, index)
         parts = places.parts[label]
-        if label == OUTSIDE:
+        if not len(parts):
+            continue
+        if label == places.outside:
             _outside(axes, parts, colour)
             x, y = parts[:, 0].max(), parts[:, 1].min()
             axes.text(x, y, f"circles: outside every key\n{words}", ha="right", va="center")
             continue
-        _cap(axes, parts, colour)
-        x, y = parts.mean(axis=0)
         ink = text_colour(share if taps else 0)
-        axes.text(x, y + 3.2, shown(label), ha="center", va="center", fontsize=14, color=ink)
-        axes.text(x, y - 4.2, words, ha="center", va="center", fontsize=9.5, color=ink)
+        for low, high in _caps(places, label):
+            _cap(axes, low, high, colour)
+            x, y = (low + high) / 2
+            style: dict[str, Any] = {"ha": "center", "va": "center", "color": ink}
+            if high[1] - low[1] < LOWEST_CAP_OF_TWO_LINES_MM:
+                # Of two words that do not fit, the colour says the second.
+                line = f"{shown(label)} {words}" if taps else shown(label)
+                axes.text(x, y, line, fontsize=SMALL_POINTS, **style)
+                continue
+            points = min(14.0, POINTS_TO_FILL_A_MM * (high[0] - low[0]) / len(shown(label)))
+            axes.text(x, y + 3.2, shown(label), fontsize=points, **style)
+            axes.text(x, y - 4.2, words, fontsize=9.5, **style)
+    _list_without_place(axes, counts, places)
+
+
+def _share_in_words(counts: np.ndarray, index: int) -> str:
+    taps = counts[index].sum()
+    return f"{100 * counts[index, index] / taps:.0f} %" if taps else "no taps"
+
+
+def _list_without_place(axes: Axes, counts: np.ndarray, places: Places) -> None:
+    missing = [
+        f"{shown(label)} {_share_in_words(counts, index)}"
+        for index, label in enumerate(places.labels)
+        if not len(places.parts[label])
+    ]
+    if missing:
+        words = f"Not drawn, since the keyboard gives no place: {', '.join(missing)}"
+        lines = textwrap.fill(words, CHARACTERS_WIDE)
+        axes.text(0, 0, lines, ha="left", va="top", fontsize=9.5, transform=axes.transAxes)
 
 
 def _outside(axes: Axes, parts: np.ndarray, colour: object) -> None:
@@ -131,19 +215,18 @@ def _outside(axes: Axes, parts: np.ndarray, colour: object) -> None:
 
 
 def _named_caps(axes: Axes, places: Places) -> None:
-    for label, parts in places.parts.items():
-        if label == OUTSIDE:
-            continue
-        _cap(axes, parts, "white")
-        left, top = parts[:, 0].min() - CAP_MM / 2 + 1.0, parts[:, 1].max() + CAP_MM / 2 - 0.6
-        axes.text(left, top, shown(label), ha="left", va="top", fontsize=10, color="0.3", **ON_TOP)
+    for label in _placed_keys(places):
+        for low, high in _caps(places, label):
+            _cap(axes, low, high, "white")
+            name: dict[str, Any] = {"ha": "left", "va": "top", "fontsize": 10, "color": "0.3"}
+            axes.text(low[0] + 1.0, high[1] - 0.6, shown(label), **name, **ON_TOP)
 
 
 def _draw_confusions(axes: Axes, counts: np.ndarray, places: Places) -> None:
     _named_caps(axes, places)
-    if OUTSIDE in places.parts:
-        _outside(axes, places.parts[OUTSIDE], "white")
+    _outside(axes, _ring(places), "white")
     wrong = counts - np.diag(np.diag(counts))
+    wrong[~places.placed], wrong[:, ~places.placed] = 0, 0
     commonest = np.argsort(-wrong, axis=None, kind="stable")[:MOST_ARROWS]
     pairs = [np.unravel_index(at, wrong.shape) for at in commonest]
     pairs = [pair for pair in pairs if wrong[pair] >= FEWEST_FOR_ARROW]

@@ -12,11 +12,13 @@ from typing import Any
 
 import yaml
 
+from tap2key.core.code_hash import PACKAGE_ROOT
+from tap2key.core.digests import digest, fingerprint
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import write_table
 from tap2key.core.log import log
 from tap2key.core.output_guard import check_output_folder
-from tap2key.core.provenance import PACKAGE_ROOT, digest, fingerprint, write_provenance
+from tap2key.core.provenance import write_provenance
 from tap2key.reports.benchmarks import runtime_rows
 
 RUNTIME_COLUMNS = (

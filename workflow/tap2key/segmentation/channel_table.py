@@ -1,12 +1,12 @@
 """What is written of every channel: `channels.tsv` of a session, and the study's table of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from tap2key.audio.audio_file import CHANNELS
+from tap2key.audio.array import DEFAULT, Array
 from tap2key.core.files import JOIN, joined_warnings, write_tsv
 from tap2key.core.log import log
 from tap2key.segmentation.delay_pattern import (
@@ -34,7 +34,7 @@ FEWEST_FOR_MEDIAN = 3
 
 
 @dataclass
-class Heard:
+class ChannelRecord:
     """What the channels of one recording did.
 
     `taps` are all that were found in it, None where it could not be read; `placed` maps a tap's
@@ -42,9 +42,14 @@ class Heard:
     """
 
     recording: Recording
-    meter: ChannelMeter = field(default_factory=ChannelMeter)
+    array: Array = DEFAULT
     taps: Taps | None = None
     placed: dict[int, tuple[float, float]] = field(default_factory=dict)
+    meter: ChannelMeter = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing measured yet."""
+        self.meter = ChannelMeter(self.array)
 
     def place(self, rows: Sequence[dict]) -> None:
         """Say where the taps were: their rows of `taps.parquet`, all of them, in order."""
@@ -58,7 +63,7 @@ class Heard:
 
 
 def write_channels(
-    folder: Path, session: Sequence[Heard], audits: Sequence[dict], keyboard: Keyboard
+    folder: Path, session: Sequence[ChannelRecord], audits: Sequence[dict], keyboard: Keyboard
 ) -> None:
     """Write a session's `channels.tsv`, and what it warns of into `warnings` of the audits.
 
@@ -71,32 +76,32 @@ def write_channels(
     rows = session_rows(session, keyboard)
     write_tsv(folder / CHANNELS_NAME, rows, CHANNEL_COLUMNS)
     for audit in audits:
-        said = warnings_of(rows, audit["recording"])
-        if said:
-            audit["warnings"] = joined_warnings(filter(None, [audit.get("warnings"), said]))
-            log.warning(f"{audit['recording']}: {said}")
+        warned = warnings_of(rows, audit["recording"])
+        if warned:
+            audit["warnings"] = joined_warnings(filter(None, [audit.get("warnings"), warned]))
+            log.warning(f"{audit['recording']}: {warned}")
 
 
-def session_rows(session: Sequence[Heard], keyboard: Keyboard) -> list[dict]:
+def session_rows(session: Sequence[ChannelRecord], keyboard: Keyboard) -> list[dict]:
     """Rows of `channels.tsv` for a session's recordings that could be read.
 
     Args:
         session: all its recordings, in any state.
         keyboard: where the keys are.
     """
-    read = [heard for heard in session if heard.taps is not None]
+    read = [record for record in session if record.taps is not None]
     measured = [measure(h.meter, h.taps.each) for h in session if h.taps is not None]
     found = [faults(one) for one in measured]
     patterns = [
-        _pattern(heard, one, own, keyboard)
-        for heard, one, own in zip(read, measured, found, strict=True)
+        _pattern(record, one, own, keyboard)
+        for record, one, own in zip(read, measured, found, strict=True)
     ]
-    compared = _within(patterns, [heard.recording.recording for heard in read])
+    compared = _within(patterns, [record.recording.recording for record in read])
     rows = []
-    for heard, one, own, pattern, (comparison, order) in zip(
+    for record, one, own, pattern, (comparison, order) in zip(
         read, measured, found, patterns, compared, strict=True
     ):
-        rows += _rows(heard.recording, one, [*own, *order], pattern, comparison)
+        rows += _rows(record.recording, one, [*own, *order], pattern, comparison)
     return rows
 
 
@@ -119,7 +124,9 @@ def study_warnings(audit: dict[str, str], before: Sequence[dict], after: Sequenc
     return JOIN.join(filter(None, [*others, warnings_of(after, audit["recording"])]))
 
 
-def study_rows(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+def study_rows(
+    rows: Sequence[dict[str, str]], arrays: Mapping[tuple[str, str], str] | None = None
+) -> list[dict[str, str]]:
     """Compare all recordings of a study with the usual order of its sessions' channels.
 
     A session alone cannot say in which of two recordings plugs were swapped, nor whether they
@@ -127,6 +134,8 @@ def study_rows(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
 
     Args:
         rows: of all sessions' `channels.tsv`.
+        arrays: the name of what each session was recorded with, by participant and session; None:
+            all with the same. Only sessions of one array are compared.
 
     Returns:
         The same rows, with `verdict` and `warning` brought up to date.
@@ -136,33 +145,46 @@ def study_rows(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
         key = (row["participant"], row["session"], row["recording"])
         of_recording.setdefault(key, []).append(row)
     patterns = {key: read_pattern(own) for key, own in of_recording.items()}
-    sessions: dict[tuple[str, str], list[np.ndarray]] = {}
-    for key, pattern in patterns.items():
-        if known(pattern):
-            sessions.setdefault(key[:2], []).append(pattern)
-    if len(sessions) < FEWEST_FOR_MEDIAN:
-        return list(rows)
-    usual = middle_pattern([middle_pattern(own) for own in sessions.values()])
+    rigs = {key: ((arrays or {}).get(key[:2]), len(p)) for key, p in patterns.items()}
+    usual = {
+        rig: _usual({key: p for key, p in patterns.items() if rigs[key] == rig})
+        for rig in set(rigs.values())
+    }
     result = []
     for key, own in of_recording.items():
         order = []
-        if known(patterns[key]):
-            order = _order_faults(compare(patterns[key], usual), "the study's other sessions")
+        reference = usual[rigs[key]]
+        if reference is not None and known(patterns[key]):
+            order = _order_faults(compare(patterns[key], reference), "the study's other sessions")
             order = [fault for fault in order if fault.kind == "swapped"]
             own = [_without(row, "swapped") for row in own]
         result += [_with(row, order) for row in own]
     return result
 
 
+def _usual(patterns: Mapping[tuple[str, str, str], np.ndarray]) -> np.ndarray | None:
+    """The median of the sessions' patterns, each counting equally; None of too few sessions."""
+    sessions: dict[tuple[str, str], list[np.ndarray]] = {}
+    for key, pattern in patterns.items():
+        if known(pattern):
+            sessions.setdefault(key[:2], []).append(pattern)
+    if len(sessions) < FEWEST_FOR_MEDIAN:
+        return None
+    return middle_pattern([middle_pattern(own) for own in sessions.values()])
+
+
 def _pattern(
-    heard: Heard, measured: Measured, found: Sequence[Fault], keyboard: Keyboard
+    record: ChannelRecord, measured: Measured, found: Sequence[Fault], keyboard: Keyboard
 ) -> np.ndarray:
     arrival_ms = measured.arrival_ms.copy()
-    arrival_ms[:, unusable(found)] = np.nan
-    assert heard.taps is not None
+    arrival_ms[:, [measured.names.index(channel) for channel in unusable(found)]] = np.nan
+    assert record.taps is not None
     nowhere = (np.nan, np.nan)
-    places = [heard.placed.get(int(onset), nowhere) for onset in heard.taps.onset]
-    return fit_pattern(arrival_ms, np.array(places, dtype=float).reshape(-1, 2), keyboard)
+    places = [record.placed.get(int(onset), nowhere) for onset in record.taps.onset]
+    planes = fit_pattern(arrival_ms, np.array(places, dtype=float).reshape(-1, 2), keyboard)
+    pattern = np.full((record.array.channels, len(PLANE_COLUMNS)), np.nan)
+    pattern[list(measured.names)] = planes
+    return pattern
 
 
 def _within(
@@ -175,20 +197,20 @@ def _within(
     for i, pattern in enumerate(patterns):
         others = [j for j in telling if j != i]
         if usual is None or i not in telling or not others:
-            result.append((Comparison(np.full(CHANNELS, np.nan), (), ()), []))
+            result.append((Comparison(np.full(len(pattern), np.nan), (), ()), []))
         elif len(telling) < FEWEST_FOR_MEDIAN:
             comparison = compare(pattern, patterns[others[0]])
             result.append((comparison, _order_faults(comparison, names[others[0]])))
         else:
             comparison = compare(pattern, usual)
-            beside = "the session's other recordings"
-            result.append((comparison, _order_faults(comparison, beside)))
+            reference = "the session's other recordings"
+            result.append((comparison, _order_faults(comparison, reference)))
     return result
 
 
-def _order_faults(comparison: Comparison, beside: str) -> list[Fault]:
+def _order_faults(comparison: Comparison, reference: str) -> list[Fault]:
     swapped = [
-        Fault("swapped", group, f"channels {_listed(group)} swapped, beside {beside}")
+        Fault("swapped", group, f"channels {_listed(group)} swapped, compared with {reference}")
         for group in comparison.moved
     ]
     astray = [
@@ -196,7 +218,7 @@ def _order_faults(comparison: Comparison, beside: str) -> list[Fault]:
             "astray",
             (channel,),
             f"channel {channel} astray (its delays differ by {comparison.misfit_ms[channel]:.2f} "
-            f"ms from those in {beside})",
+            f"ms from those in {reference})",
         )
         for channel in comparison.astray
     ]
@@ -216,23 +238,22 @@ def _rows(
 ) -> list[dict]:
     names = {name: getattr(recording, name) for name in ("participant", "session", "recording")}
     rows = []
-    for channel in range(CHANNELS):
+    for i, channel in enumerate(measured.names):
         numbers = {
-            "level_db": (measured.level_db, 1),
-            "noise_db": (measured.noise_db, 1),
-            "snr_db": (measured.snr_db, 1),
-            "heard": (measured.heard, 3),
-            "clipped": (measured.clipped, 3),
-            "dropped_s": (measured.dropped_s, 2),
-            "offset": (measured.offset, 4),
-            **{name: (pattern[:, i], 4) for i, name in enumerate(PLANE_COLUMNS)},
-            "misfit_ms": (comparison.misfit_ms, 4),
+            "level_db": (measured.level_db[i], 1),
+            "noise_db": (measured.noise_db[i], 1),
+            "snr_db": (measured.snr_db[i], 1),
+            "heard": (measured.heard[i], 3),
+            "clipped": (measured.clipped[i], 3),
+            "dropped_s": (measured.dropped_s[i], 2),
+            "offset": (measured.offset[i], 4),
+            **{name: (at, 4) for name, at in zip(PLANE_COLUMNS, pattern[channel], strict=True)},
+            "misfit_ms": (comparison.misfit_ms[channel], 4),
         }
         row = {**names, "channel": channel, "verdict": OK, "warning": "", "taps": measured.taps}
-        for name, (values, digits) in numbers.items():
-            value = float(values[channel])
+        for name, (value, digits) in numbers.items():
             # Adding zero turns −0.0 into 0.0.
-            row[name] = round(value, digits) + 0.0 if np.isfinite(value) else None
+            row[name] = round(float(value), digits) + 0.0 if np.isfinite(value) else None
         rows.append(_with(row, found))
     return rows
 
@@ -253,13 +274,14 @@ def _with(row: dict, found: Sequence[Fault]) -> dict:
 
 def _without(row: dict[str, str], kind: str) -> dict[str, str]:
     kinds = [own for own in row["verdict"].split(JOIN) if own != kind]
-    texts = [text for text in row["warning"].split(JOIN) if f" {kind}, beside" not in text]
+    texts = [text for text in row["warning"].split(JOIN) if f" {kind}, compared with" not in text]
     return {**row, "verdict": JOIN.join(kinds) or OK, "warning": JOIN.join(texts)}
 
 
 def read_pattern(rows: Sequence[dict[str, str]]) -> np.ndarray:
-    """The delay pattern, as `fit_pattern` gave it, from one recording's rows: [8, 3]."""
-    pattern = np.full((CHANNELS, len(PLANE_COLUMNS)), np.nan)
+    """The delay pattern, as `fit_pattern` gave it, from one recording's rows: [channels, 3]."""
+    last = max(int(row["channel"]) for row in rows)
+    pattern = np.full((last + 1, len(PLANE_COLUMNS)), np.nan)
     for row in rows:
         pattern[int(row["channel"])] = [float(row[name] or "nan") for name in PLANE_COLUMNS]
     return pattern

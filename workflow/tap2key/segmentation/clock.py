@@ -23,7 +23,7 @@ PINNED_WITHIN_S = 0.03
 def find_clock(
     tap_s: np.ndarray, touch_s: np.ndarray, duration_s: float, pinned_s: float | None
 ) -> tuple[list[Piece], str]:
-    """The stretches of a recording whose clock is known, in order of time.
+    """The stretches of a recording whose clock is known, in time order.
 
     Args:
         tap_s: [taps] ascending onsets in seconds from the first sample.
@@ -53,7 +53,7 @@ def find_clock(
     if min(abs(piece.clock.latency_s) for piece in pieces) > SEARCH_S:
         return [], (
             f"taps fit touches {-pieces[0].clock.latency_s:+.2f} s from where the start in the "
-            "name puts them; correct the start in study.tsv"
+            "name puts them; correct the start in the name or in study.tsv"
         )
     return pieces, ""
 

@@ -60,7 +60,7 @@ def fit_pattern(arrival_ms: np.ndarray, xy: np.ndarray, keyboard: Keyboard) -> n
     pattern = np.full((arrival_ms.shape[1], 3), np.nan)
     used = np.isfinite(arrival_ms).any(axis=0)
     kept = np.isfinite(xy).all(axis=1) & np.isfinite(arrival_ms[:, used]).all(axis=1)
-    if used.sum() < 3 or kept.sum() < FEWEST_PLACED:
+    if used.sum() < 3 or kept.sum() < FEWEST_PLACED or not len(keyboard.centres):
         return pattern
     delays = arrival_ms[kept][:, used]
     # The median of the channels stays the same whatever their order.

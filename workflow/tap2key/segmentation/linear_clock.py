@@ -29,6 +29,7 @@ JITTERS_IN_REACH = 6
 ROUNDS = 8
 
 FEWEST_PAIRS = 8
+PIN = "pin segment.latency_s, or latency_s in study.tsv"
 # Likelihood ratio e^15 over the runner-up: of thousands of pairs of unrelated recordings none of
 # ten taps or more led by that.
 LEAST_LEAD = 15.0
@@ -72,7 +73,10 @@ class Clock:
 
 
 def estimate_clock(
-    tap_s: np.ndarray, touch_s: np.ndarray, duration_s: float
+    tap_s: np.ndarray,
+    touch_s: np.ndarray,
+    duration_s: float,
+    greatest_jitter_s: float = GREATEST_JITTER_S,
 ) -> tuple[Clock | None, str]:
     """Estimate latency and drift together from unpaired tap and touch times.
 
@@ -85,6 +89,7 @@ def estimate_clock(
         tap_s: [taps] ascending onsets in seconds from the first sample.
         touch_s: [touches] ascending, seconds after the start in the file's name.
         duration_s: the recording's length.
+        greatest_jitter_s: what the spread of touches about their taps may be.
 
     Returns:
         The clock, or None where the evidence is too thin, and then the reason.
@@ -93,35 +98,39 @@ def estimate_clock(
     if len(tap_s) < FEWEST_PAIRS or len(touch_s) < FEWEST_PAIRS:
         return None, (
             f"{len(tap_s)} taps and {len(touch_s)} touches are too few to find the latency "
-            f"(at least {FEWEST_PAIRS} each); pin latency_s in study.tsv"
+            f"(at least {FEWEST_PAIRS} each); {PIN}"
         )
     refinements = [
-        refined(offset, drift, tap_s, touch_s, duration_s / 2, duration_s)
+        refined(offset, drift, tap_s, touch_s, duration_s / 2, duration_s, greatest_jitter_s)
         for offset, drift in _candidates(tap_s, touch_s, duration_s)
     ]
     fits = sorted((fit for fit in refinements if fit is not None), key=lambda fit: -fit.lead)
     if not fits:
-        return None, "no latency fits taps and touches; check the start time, or pin latency_s"
+        return None, f"no latency fits taps and touches; check the start time, or {PIN}"
     best = fits[0]
     rivals = [f for f in fits if abs(f.latency_s - best.latency_s) > CANDIDATES_APART_S]
     lead = best.lead - rivals[0].lead if rivals else math.inf
     best = replace(best, lead=lead)
-    if not is_credible(best, tap_s, touch_s):
+    if not is_credible(best, tap_s, touch_s, greatest_jitter_s=greatest_jitter_s):
         return None, (
             f"only {best.pairs} of {len(touch_s)} touches fit {len(tap_s)} taps, and within "
             f"{1000 * (best.jitter_s or 0.0):.0f} ms, at the best "
-            f"latency ({best.latency_s:.3f} s); check the start time, or pin latency_s in study.tsv"
+            f"latency ({best.latency_s:.3f} s); check the start time, or {PIN}"
         )
     if lead < LEAST_LEAD:
         return None, (
             f"latency is ambiguous, {best.latency_s:.3f} s fits hardly better than "
-            f"{rivals[0].latency_s:.3f} s; pin latency_s in study.tsv"
+            f"{rivals[0].latency_s:.3f} s; {PIN}"
         )
     return best, ""
 
 
 def clock_near(
-    latency_s: float, tap_s: np.ndarray, touch_s: np.ndarray, duration_s: float
+    latency_s: float,
+    tap_s: np.ndarray,
+    touch_s: np.ndarray,
+    duration_s: float,
+    greatest_jitter_s: float = GREATEST_JITTER_S,
 ) -> tuple[Clock | None, str]:
     """The clock near a latency that the user gave.
 
@@ -130,6 +139,7 @@ def clock_near(
         tap_s: [taps] ascending onsets in seconds from the first sample.
         touch_s: [touches] ascending, seconds after the start in the file's name.
         duration_s: the recording's length.
+        greatest_jitter_s: what the spread of touches about their taps may be.
 
     Returns:
         The clock that taps and touches show there, or one of just that latency where they are too
@@ -143,8 +153,12 @@ def clock_near(
         if pairs >= LEAST_MET * max(len(tap_s), len(during)):
             return Clock(latency_s), ""
     else:
-        fit = refined(-latency_s, 0.0, tap_s, touch_s, duration_s / 2, duration_s)
-        if fit is not None and is_credible(fit, tap_s, touch_s):
+        fit = refined(
+            -latency_s, 0.0, tap_s, touch_s, duration_s / 2, duration_s, greatest_jitter_s
+        )
+        if fit is not None and is_credible(
+            fit, tap_s, touch_s, greatest_jitter_s=greatest_jitter_s
+        ):
             return fit, ""
         pairs = 0 if fit is None else fit.pairs
     return None, (
@@ -154,13 +168,17 @@ def clock_near(
 
 
 def is_credible(
-    fit: Clock, tap_s: np.ndarray, touch_s: np.ndarray, fewest: int = FEWEST_PAIRS
+    fit: Clock,
+    tap_s: np.ndarray,
+    touch_s: np.ndarray,
+    fewest: int = FEWEST_PAIRS,
+    greatest_jitter_s: float = GREATEST_JITTER_S,
 ) -> bool:
     """Whether enough touches fit a clock, and closely enough, not to be there by chance."""
     needed = max(fewest, LEAST_PAIRED_SHARE * min(len(tap_s), len(touch_s)))
     # Unrelated times scatter as widely as they are allowed to.
     jitter_s = math.inf if fit.jitter_s is None else fit.jitter_s
-    return fit.pairs >= needed and jitter_s < GREATEST_JITTER_S
+    return fit.pairs >= needed and jitter_s < greatest_jitter_s
 
 
 def _candidates(
@@ -204,6 +222,7 @@ def refined(
     touch_s: np.ndarray,
     middle: float,
     span_s: float,
+    greatest_jitter_s: float = GREATEST_JITTER_S,
 ) -> Clock | None:
     """Refine a clock by iteratively reweighted least squares, with a normal prior on its drift.
 
@@ -214,11 +233,12 @@ def refined(
         touch_s: [touches] ascending, seconds after the start in the file's name.
         middle: seconds from the first sample.
         span_s: how long the stretch of the recording is that the taps are from.
+        greatest_jitter_s: what the spread of touches about their taps may be.
 
     Returns:
         The clock, whose `lead` is its log-likelihood, or None where fewer than three touches fit.
     """
-    reach, jitter = CLOSE_S, GREATEST_JITTER_S
+    reach, jitter = CLOSE_S, greatest_jitter_s
     for _ in range(ROUNDS):
         expected = tap_s + offset + drift * (tap_s - middle)
         nearest = _nearest(expected, touch_s)
@@ -230,7 +250,7 @@ def refined(
         if len(own) < 3:
             return None
         spread = 1.4826 * float(np.median(np.abs(residual[own] - np.median(residual[own]))))
-        jitter = min(max(spread, LEAST_JITTER_S), GREATEST_JITTER_S)
+        jitter = min(max(spread, LEAST_JITTER_S), greatest_jitter_s)
         # Huber's weights: the delay of a sensor is one-sided, and its mean is what we want.
         centred = np.abs(residual[own] - np.median(residual[own]))
         weight = np.minimum(1.0, 2.5 * jitter / np.maximum(centred, 1e-9))

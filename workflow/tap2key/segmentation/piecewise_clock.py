@@ -99,21 +99,21 @@ def find_pieces(
     """
     if len(tap_s) < FEWEST_PAIRS or len(touch_s) < FEWEST_PAIRS:
         return []
-    about = clock or Clock(0.0)
-    bands = [_band(tap_s, touch_s, about, 0.0, NEAR_S)]
-    fits = _clear_fits(bands, tap_s, touch_s, about)
+    around = clock or Clock(0.0)
+    bands = [_band(tap_s, touch_s, around, 0.0, NEAR_S)]
+    fits = _clear_fits(bands, tap_s, touch_s, around)
     covered = np.zeros(len(tap_s), dtype=bool)
     for fit in fits:
         covered[fit.first : fit.last] = True
     far: list[float] = []
     for first, last in _runs(~covered):
-        for offset in _far_offsets(tap_s[first:last], touch_s, about):
+        for offset in _far_offsets(tap_s[first:last], touch_s, around):
             # Bands that overlap would share the probability of what lies in both.
             if all(abs(offset - other) > 2 * FAR_BAND_S + BIN_S for other in far):
                 far.append(offset)
     if far:
-        bands += [_band(tap_s, touch_s, about, offset, FAR_BAND_S) for offset in far]
-        fits = _clear_fits(bands, tap_s, touch_s, about)
+        bands += [_band(tap_s, touch_s, around, offset, FAR_BAND_S) for offset in far]
+        fits = _clear_fits(bands, tap_s, touch_s, around)
     return [_as_piece(fit, tap_s, touch_s, duration_s) for fit in fits]
 
 
@@ -136,7 +136,7 @@ def _band(
 
 
 def _clear_fits(
-    bands: Sequence[_Band], tap_s: np.ndarray, touch_s: np.ndarray, about: Clock
+    bands: Sequence[_Band], tap_s: np.ndarray, touch_s: np.ndarray, around: Clock
 ) -> list[_Fit]:
     """Stretches of taps that beyond doubt share a clock, and the clock."""
     state, sure = decode(
@@ -153,7 +153,7 @@ def _clear_fits(
         certain = np.flatnonzero(sure[first:last]) + first
         if len(certain):
             span = int(certain[0]), int(certain[-1]) + 1
-            fits.append(_fitted(*span, tap_s, touch_s, about, float(offset[first])))
+            fits.append(_fitted(*span, tap_s, touch_s, around, float(offset[first])))
     merged = _merged([fit for fit in fits if fit is not None], tap_s, touch_s)
     return [fit for fit in merged if _is_clear(fit, tap_s, touch_s)]
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tap2key.audio.audio_file import AudioFile
+from tap2key.audio.array_argument import add_array
+from tap2key.config.arguments import add_settings, settings_of
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv
 from tap2key.core.folders import atomic_folder
@@ -14,12 +15,15 @@ from tap2key.core.log import log
 from tap2key.core.output_guard import check_output_folder
 from tap2key.core.progress import progress
 from tap2key.core.provenance import write_provenance
+from tap2key.core.shipped import KEYBOARD
+from tap2key.segmentation.clips import sound_of
+from tap2key.segmentation.events import add_truth, events_of, truth_of
 from tap2key.segmentation.preview_picture import COLUMNS, draw_recording
 from tap2key.segmentation.preview_view import Level, View, levels, stretches, view_of
 from tap2key.segmentation.recordings_table import RECORDINGS_NAME
-from tap2key.segmentation.segment_arguments import add_settings, settings_from
-from tap2key.segmentation.session import segment_recording, touches_of
-from tap2key.segmentation.taps import TAPS_NAME, read_taps
+from tap2key.segmentation.session import Settings, segment_recording
+from tap2key.segmentation.taps import TAPS_NAME, array_of_taps, read_taps
+from tap2key.study.clips import sounds_of
 from tap2key.study.keyboard import load_keyboard
 from tap2key.study.manifest import Recording
 from tap2key.study.recording_arguments import add_choice, chosen_recordings, session_folders
@@ -42,11 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show what the segment stage wrote into this folder, by the settings it had then "
         "(default: segment now, and write no taps)",
     )
-    add_settings(parser)
+    parser.add_argument("--keyboard", type=Path, default=KEYBOARD, help="label,x,y of every key")
+    add_settings(parser, "segment")
+    add_array(parser)
+    add_truth(parser)
     parser.add_argument(
         "--rows",
         type=int,
-        help=f"show at most so many rows of {ROW_S:.0f} s of a recording (default: up to "
+        help=f"show at most this many rows of {ROW_S:.0f} s of a recording (default: up to "
         f"{MOST_ROWS}, fewer if there are many recordings)",
     )
     parser.add_argument(
@@ -56,28 +63,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Draw every chosen recording."""
-    settings = settings_from(args)
+    settings = Settings(**settings_of(args, "segment"), array=args.array, truth=truth_of(args))
     if args.rows is not None and args.rows < 1:
         raise Tap2keyError(f"--rows is {args.rows}; give a whole number above 0")
     recordings = chosen_recordings(args)
     check_output_folder(args, "preview", session_folders(recordings))
     keyboard = load_keyboard(args.keyboard)
-    touches = touches_of(recordings, keyboard)
+    events = events_of(recordings, keyboard, settings.truth)
     found: Iterator[Found]
+    array = settings.array
     if args.taps is not None:
+        array = array_of_taps(read_taps(args.taps))
         found = _found_before(args.taps, recordings)
     else:
-        segmented = (
-            segment_recording(r, touches[r.touch_files], keyboard, settings) for r in recordings
-        )
+        segmented = (segment_recording(r, events[r.path], keyboard, settings) for r in recordings)
         found = ((s.recording, s.audit, s.rows) for s in segmented)
     most = args.rows or rows_each(len(recordings))
-    inputs = [r.path for r in recordings] + sorted({f for r in recordings for f in r.touch_files})
+    inputs = [f for r in recordings for f in sounds_of(r)] + sorted(
+        {f for r in recordings for f in r.touch_files}
+    )
     if args.taps is not None:
         inputs += [args.taps / TAPS_NAME, args.taps / RECORDINGS_NAME]
     with atomic_folder(args.output, "preview") as temporary:
         for recording, audit, rows in progress(found, "pictures", total=len(recordings)):
-            view = view_of(recording, audit, rows, touches[recording.touch_files])
+            view = view_of(recording, audit, rows, events[recording.path], array)
             parts = _levels(view, stretches(view.duration_s, ROW_S, most))
             draw_recording(
                 temporary / recording.recording,
@@ -90,7 +99,7 @@ def main(args: argparse.Namespace) -> None:
             temporary,
             "preview",
             __name__,
-            dataclasses.asdict(settings),
+            {**dataclasses.asdict(settings), "array": array.as_dict()},
             [path for path in inputs if path.is_file()],
             PACKAGES,
         )
@@ -122,7 +131,7 @@ def _found_before(folder: Path, recordings: Iterable[Recording]) -> Iterator[Fou
 
 def _levels(view: View, parts: list[tuple[float, float]]) -> list[Level]:
     try:
-        return list(levels(AudioFile(view.recording.path), parts, COLUMNS))
+        return list(levels(sound_of(view.recording, view.array), parts, COLUMNS))
     except Tap2keyError:
         if view.reason is None:
             raise

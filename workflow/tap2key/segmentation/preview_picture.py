@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from tap2key.audio.audio_file import SAMPLE_RATE, WINDOW_AFTER, WINDOW_BEFORE
 from tap2key.core.pictures import CALM, DOTS_PER_INCH, STRONG, save_in_colours, shown
 from tap2key.segmentation.clock import steps
 from tap2key.segmentation.preview_view import Level, View
@@ -163,9 +162,10 @@ def _draw_row(
     per_pixel = (high - low) / SIGNAL
     bottom = low - TOUCHES * per_pixel
     axes.set(xlim=(start, end), ylim=(bottom, high + above * per_pixel))
+    array = view.array
     for shared, colour in ((False, WINDOW_GREY), (True, SHARED)):
         spans = [
-            (tap - WINDOW_BEFORE / SAMPLE_RATE, (WINDOW_BEFORE + WINDOW_AFTER) / SAMPLE_RATE)
+            (tap - array.before / array.sample_rate, array.window / array.sample_rate)
             for tap in view.tap_s[view.overlaps == shared]
         ]
         axes.broken_barh(spans, (low, high - low), facecolors=colour, antialiased=False)

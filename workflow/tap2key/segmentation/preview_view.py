@@ -8,20 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from tap2key.audio.audio_file import SAMPLE_RATE, AudioFile
+from tap2key.audio.array import DEFAULT, Array
+from tap2key.audio.audio_file import AudioFile
+from tap2key.audio.clip_reel import ClipReel
 from tap2key.core.errors import Tap2keyError
 from tap2key.segmentation.clock import pieces_of_cell
 from tap2key.segmentation.linear_clock import LEAST_REACH_S, Clock
 from tap2key.segmentation.piecewise_clock import Piece
 from tap2key.signal.detection import NOISE_QUANTILE
 from tap2key.signal.filters import high_pass
-from tap2key.signal.onset import CUTOFF_HZ, NOISE_PIECE
+from tap2key.signal.onset import CUTOFF_HZ, section_at
 from tap2key.study.manifest import Recording
-from tap2key.study.touches import Touches
+from tap2key.study.truth import NO_EVENTS, Events
 
-# The high-pass rings for 5 ms; each piece is filtered with so many samples before it.
-LEAD = 960
-NO_TOUCHES = ((0, "datetime64[us]"), ((0, 2), float), (0, int))
+# The high-pass rings for 5 ms; each piece is filtered with so much before it.
+LEAD_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class View:
     taken off (NaN without a touch): drift shows in it as a slope. Of m touches in time order:
     `touch_s`, by the recording's clock, and `matched`. `pieces` are the stretches with one clock
     each, none where the recording was left out; `touch_s` is then uncorrected. `audit` is its row
-    of `recordings.tsv`.
+    of `recordings.tsv`; `array` is what it was recorded with.
     """
 
     recording: Recording
@@ -47,6 +48,7 @@ class View:
     delay_ms: np.ndarray
     touch_s: np.ndarray
     matched: np.ndarray
+    array: Array = DEFAULT
 
     @property
     def clock(self) -> Clock | None:
@@ -71,7 +73,8 @@ def view_of(
     recording: Recording,
     audit: Mapping[str, Any],
     rows: Sequence[Mapping],
-    touches: Touches | Tap2keyError,
+    touches: Events | Tap2keyError,
+    array: Array = DEFAULT,
 ) -> View:
     """Put together what was found in a recording.
 
@@ -80,13 +83,14 @@ def view_of(
         audit: its row of `recordings.tsv`.
         rows: its rows of `taps.parquet`, in time order.
         touches: its session's touches, or why they could not be read.
+        array: what it was recorded with.
     """
     duration_s = float(audit.get("duration_s") or 0)
     pieces = _pieces(audit, duration_s) if audit["status"] == "ok" else ()
     if isinstance(touches, Tap2keyError):
-        touches = Touches(*(np.zeros(shape, kind) for shape, kind in NO_TOUCHES))
+        touches = NO_EVENTS
     by_name = Piece(0.0, duration_s, Clock(latency_s=0.0))
-    pairs = [row["touch_time"] for row in rows if row.get("label") is not None]
+    pairs = [row["touch_time"] for row in rows if row.get("touch_time") is not None]
     paired = np.isin(touches.times, np.array(pairs, dtype="datetime64[us]"))
     touch_s, matched = [], []
     for piece in pieces or (by_name,):
@@ -113,6 +117,7 @@ def view_of(
         delay_ms=residual_ms + 1000 * drift * tap_s,
         touch_s=np.concatenate(touch_s),
         matched=np.concatenate(matched),
+        array=array,
     )
 
 
@@ -151,7 +156,9 @@ class Level:
     noise: np.ndarray
 
 
-def levels(audio: AudioFile, parts: Sequence[tuple[float, float]], columns: int) -> Iterator[Level]:
+def levels(
+    audio: AudioFile | ClipReel, parts: Sequence[tuple[float, float]], columns: int
+) -> Iterator[Level]:
     """Measure stretches of a recording, a second at a time.
 
     Args:
@@ -159,39 +166,40 @@ def levels(audio: AudioFile, parts: Sequence[tuple[float, float]], columns: int)
         parts: start and end of each stretch in seconds, in time order.
         columns: into how many columns of equal width each is divided.
     """
+    rate = audio.array.sample_rate
+    lead = round(LEAD_S * rate)
     edges = [
-        np.linspace(start, min(end, audio.duration_s), columns + 1) * SAMPLE_RATE
-        for start, end in parts
+        np.linspace(start, min(end, audio.duration_s), columns + 1) * rate for start, end in parts
     ]
     bounds = [
-        np.linspace(e[0], e[-1], math.ceil((e[-1] - e[0]) / SAMPLE_RATE) + 1).astype(int)
-        for e in edges
+        np.linspace(e[0], e[-1], math.ceil((e[-1] - e[0]) / rate) + 1).astype(int) for e in edges
     ]
-    starts = (int(first) - LEAD for bound in bounds for first in bound[:-1])
-    read = audio.sections(starts, LEAD + SAMPLE_RATE)
+    starts = (int(first) - lead for bound in bounds for first in bound[:-1])
+    read = audio.sections(starts, lead + rate)
     for edge, bound in zip(edges, bounds, strict=True):
         loudest, noise = np.zeros(columns), np.zeros(len(bound) - 1)
         for number, (first, last) in enumerate(pairwise(bound.tolist())):
-            signal = _high_passed(next(read), first)[:, : last - first]
-            noise[number] = _noise(signal)
+            signal = _high_passed(next(read), first, rate)[:, : last - first]
+            noise[number] = _noise(signal, section_at(rate).noise_piece)
             column = np.searchsorted(edge, np.arange(first, last), side="right") - 1
             changes = np.flatnonzero(np.diff(column, prepend=-1))
             most = np.maximum.reduceat(np.abs(signal).max(axis=0), changes)
             np.maximum.at(loudest, column[changes], most)
         piece = np.searchsorted(bound, edge[:-1], side="right") - 1
-        yield Level(edge / SAMPLE_RATE, loudest, noise[np.clip(piece, 0, len(noise) - 1)])
+        yield Level(edge / rate, loudest, noise[np.clip(piece, 0, len(noise) - 1)])
 
 
-def _high_passed(section: np.ndarray, first: int) -> np.ndarray:
-    if first < LEAD:
+def _high_passed(section: np.ndarray, first: int, sample_rate: int) -> np.ndarray:
+    lead = round(LEAD_S * sample_rate)
+    if first < lead:
         # Before the recording there is no silence to step out of.
-        section[: LEAD - first] = section[LEAD - first]
-    return high_pass(np.ascontiguousarray(section.T), CUTOFF_HZ)[:, LEAD:]
+        section[: lead - first] = section[lead - first]
+    return high_pass(np.ascontiguousarray(section.T), CUTOFF_HZ, sample_rate)[:, lead:]
 
 
-def _noise(signal: np.ndarray) -> float:
-    """Root mean square in quiet, median over channels: [8, samples] →."""
-    count = max(1, signal.shape[1] // NOISE_PIECE)
+def _noise(signal: np.ndarray, piece: int) -> float:
+    """Root mean square in quiet, median over channels: [channels, samples] →."""
+    count = max(1, signal.shape[1] // piece)
     length = signal.shape[1] // count
     pieces = signal[:, : count * length].reshape(len(signal), count, length)
     rms = np.sqrt(np.mean(np.square(pieces), axis=2))

@@ -36,6 +36,7 @@ RECORDING_COLUMNS = (
     "jitter_ms",
     "clock_lead",
     "clock_pieces",
+    "releases",
 )
 # Distances to the nearest and to the next key that differ by less: within 2 mm of the boundary.
 NEAR_BOUNDARY_MM = 4.0
@@ -55,7 +56,8 @@ def audit_numbers(rows: list[dict], touches: int, matched: int, pieces: Sequence
     """
     labelled = [row for row in rows if row["label"] is not None]
     residuals = np.abs([row["match_ms"] for row in labelled])
-    near = [row["key_margin_mm"] < NEAR_BOUNDARY_MM for row in labelled]
+    margins = [row["key_margin_mm"] for row in labelled if row.get("key_margin_mm") is not None]
+    near = [margin < NEAR_BOUNDARY_MM for margin in margins]
     clock = pieces[0].clock
     numbers = {
         "clock_pieces": pieces_cell(pieces) if len(pieces) > 1 else None,
@@ -79,8 +81,9 @@ def audit_numbers(rows: list[dict], touches: int, matched: int, pieces: Sequence
         numbers |= {
             "residual_median_ms": round(float(np.median(residuals)), 3),
             "residual_p95_ms": round(float(np.quantile(residuals, 0.95)), 3),
-            "boundary_share": round(sum(near) / len(near), 4),
         }
+    if near:
+        numbers["boundary_share"] = round(sum(near) / len(near), 4)
     return numbers
 
 

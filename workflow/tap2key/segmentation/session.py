@@ -7,13 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from tap2key.audio.audio_file import SAMPLE_RATE, WINDOW, WINDOW_AFTER, WINDOW_BEFORE, AudioFile
+from tap2key.audio.array import DEFAULT, Array
+from tap2key.audio.audio_file import AudioFile
+from tap2key.audio.clip_reel import ClipReel
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import atomic_file, joined_warnings, write_tsv
 from tap2key.core.log import log
 from tap2key.core.progress import progress
-from tap2key.segmentation.channel_table import Heard, write_channels
+from tap2key.segmentation.channel_table import ChannelRecord, write_channels
+from tap2key.segmentation.clips import clip_taps, sound_of
 from tap2key.segmentation.clock import find_clock
+from tap2key.segmentation.events import events_of, stray_warnings
 from tap2key.segmentation.labels import labelled_rows, paired
 from tap2key.segmentation.piecewise_clock import Piece
 from tap2key.segmentation.recordings_table import (
@@ -22,28 +26,42 @@ from tap2key.segmentation.recordings_table import (
     audit_numbers,
     clock_warnings,
 )
+from tap2key.segmentation.strokes import find_stroke_clock, pair_presses
 from tap2key.segmentation.taps import TAPS_NAME, WINDOWS_NAME, WindowWriter, write_taps
 from tap2key.signal.detection import find_taps
-from tap2key.study.keyboard import OUTSIDE, Keyboard
+from tap2key.signal.releases import PRESS, RELEASE, find_sounds
+from tap2key.study.clips import sounds_of
+from tap2key.study.keyboard import Keyboard
 from tap2key.study.manifest import Recording
-from tap2key.study.touch_checks import check_touches
-from tap2key.study.touches import Touches, read_touches
+from tap2key.study.truth import (
+    CLIPS,
+    IGNORE,
+    KEEP,
+    KNOWN,
+    NEONODE,
+    RELEASE_LABEL,
+    Events,
+    Truth,
+)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user can choose.
+    """What a user can choose: the configuration's section `segment`, by its names and defaults.
 
     `selectivity_s` is the greatest distance of a pair; `latency_s` pins every recording's latency;
-    `peak_height` is the least height of a tap, full scale 1.0; `keep_none` keeps taps outside
-    every key as a class of their own; `strict` makes a left-out recording an error.
+    `peak_height` is the least height of a tap, full scale 1.0; `outside_keys` is `keep` or `drop`,
+    for taps outside every key; `strict` makes a left-out recording an error;
+    `array` is what the session was recorded with; `truth` is what is known of its source of truth.
     """
 
     selectivity_s: float = 0.1
-    latency_s: float | None = None
     peak_height: float | None = None
-    keep_none: bool = True
+    latency_s: float | None = None
+    outside_keys: str = "keep"
     strict: bool = False
+    array: Array = DEFAULT
+    truth: Truth = field(default_factory=Truth)
 
 
 @dataclass
@@ -51,18 +69,19 @@ class Segmented:
     """One recording's taps: rows of `taps.parquet` in time order, and its row of the audit."""
 
     recording: Recording
+    array: Array = DEFAULT
     rows: list[dict] = field(default_factory=list)
     onsets: list[int] = field(default_factory=list)
     audit: dict = field(default_factory=dict)
-    heard: Heard = field(init=False)
+    channels: ChannelRecord = field(init=False)
 
     def __post_init__(self) -> None:
-        """Nothing heard yet."""
-        self.heard = Heard(self.recording)
+        """Empty records of the channels."""
+        self.channels = ChannelRecord(self.recording, self.array)
 
 
 def segment_recording(
-    recording: Recording, touches: Touches | Tap2keyError, keyboard: Keyboard, settings: Settings
+    recording: Recording, touches: Events | Tap2keyError, keyboard: Keyboard, settings: Settings
 ) -> Segmented:
     """Find, time and label the taps of one recording.
 
@@ -77,7 +96,7 @@ def segment_recording(
     Raises:
         Tap2keyError: the recording cannot be used, and `settings.strict`.
     """
-    result = Segmented(recording)
+    result = Segmented(recording, settings.array)
     result.audit = {
         "participant": recording.participant,
         "session": recording.session,
@@ -95,35 +114,91 @@ def segment_recording(
 
 
 def _segment(
-    result: Segmented, touches: Touches | Tap2keyError, keyboard: Keyboard, settings: Settings
+    result: Segmented, touches: Events | Tap2keyError, keyboard: Keyboard, settings: Settings
 ) -> None:
-    recording, audit = result.recording, result.audit
-    audio = AudioFile(recording.path)
+    recording, audit, array = result.recording, result.audit, settings.array
+    truth = settings.truth
+    if recording.truth == CLIPS:
+        _cut(result, keyboard, settings)
+        return
+    audio = AudioFile(recording.path, array)
     audit |= {"duration_s": round(audio.duration_s, 6), "sample_rate": audio.sample_rate}
     audit["warnings"] = joined_warnings(audio.warnings)
     if isinstance(touches, Tap2keyError):
         raise touches
-    taps = result.heard.taps = find_taps(audio, settings.peak_height, result.heard.meter)
+    roles = None
+    if truth.releases == IGNORE:
+        taps = find_taps(audio, settings.peak_height, result.channels.meter)
+    else:
+        taps, roles = find_sounds(audio, settings.peak_height, result.channels.meter)
+    # Channels are judged even where nothing can be labelled.
+    result.channels.taps = taps
     audit["taps"] = len(taps.onset)
-    tap_s = taps.onset / SAMPLE_RATE
+    tap_s = taps.time_s
     touch_s = touches.seconds_since(recording.start)
-    pieces = _clock(recording, tap_s, touch_s, audio.duration_s, settings)
-    matched, expected_s, heard = paired(
+    strays = stray_warnings(recording, touches, touch_s, audio.duration_s, truth)
+    sure_s = tap_s if roles is None else tap_s[roles == PRESS]
+    pieces = _clock(recording, sure_s, touch_s, audio.duration_s, settings)
+    matched, expected_s, during = paired(
         pieces, tap_s, touch_s, touches.run, audio.duration_s, settings.selectivity_s
     )
+    if roles is not None:
+        matched, roles = pair_presses(
+            pieces, tap_s, roles, touch_s, touches.run, audio.duration_s, settings.selectivity_s
+        )
+        audit["releases"] = int((roles == RELEASE).sum())
+        own = np.flatnonzero((roles == PRESS) | ((roles == RELEASE) & (truth.releases == KEEP)))
+        taps, tap_s, roles = taps.only(own), tap_s[own], roles[own]
+        matched, expected_s = matched[own], expected_s[own]
+        result.channels.taps = taps
     rows = labelled_rows(recording, taps, touches, matched, touch_s, expected_s, keyboard)
-    result.heard.place(rows)
-    fits = (taps.onset >= WINDOW_BEFORE) & (taps.onset + WINDOW_AFTER <= audio.frames)
-    wanted = [settings.keep_none or row["label"] != OUTSIDE for row in rows]
-    kept = [i for i in range(len(rows)) if fits[i] and wanted[i]]
-    result.rows = [{**rows[i], "tap": number} for number, i in enumerate(kept)]
-    result.onsets = [int(taps.onset[i]) for i in kept]
-    audit |= audit_numbers(result.rows, int(heard.sum()), int((matched >= 0).sum()), pieces)
+    result.channels.place(rows)
+    released = np.zeros(len(rows), dtype=bool) if roles is None else roles == RELEASE
+    for i in np.flatnonzero(released):
+        rows[i]["label"] = RELEASE_LABEL
+    fits = (taps.onset >= array.before) & (taps.onset + array.after <= audio.frames)
+    kept = _keep(result, rows, taps.onset, fits, keyboard, settings)
+    pressed = [rows[i] for i in kept if not released[i]]
+    audit |= audit_numbers(pressed, int(during.sum()), int((matched >= 0).sum()), pieces)
     audit["warnings"] = joined_warnings(
-        [*audio.warnings, *clock_warnings(pieces, tap_s, matched, audio.duration_s)]
+        [*audio.warnings, *strays, *clock_warnings(pieces, tap_s, matched, audio.duration_s)]
     )
     audit["taps_cut_off"] = int((~fits).sum())
-    audit["none_dropped"] = int(fits.sum()) - len(kept)
+
+
+def _keep(
+    result: Segmented,
+    rows: Sequence[dict],
+    onset: np.ndarray,
+    fits: np.ndarray,
+    keyboard: Keyboard,
+    settings: Settings,
+) -> list[int]:
+    """Take the rows whose windows fit and that the user wants into the result: their indices."""
+    dropped = None if settings.outside_keys == "keep" else keyboard.outside
+    wanted = [dropped is None or row["label"] != dropped for row in rows]
+    kept = [i for i in range(len(rows)) if fits[i] and wanted[i]]
+    result.rows = [{**rows[i], "tap": number} for number, i in enumerate(kept)]
+    result.onsets = [int(onset[i]) for i in kept]
+    result.audit["none_dropped"] = int(fits.sum()) - len(kept)
+    return kept
+
+
+def _cut(result: Segmented, keyboard: Keyboard, settings: Settings) -> None:
+    """What `_segment` does, of clips already cut."""
+    recording, audit, channels = result.recording, result.audit, result.channels
+    reel = ClipReel(sounds_of(recording), settings.array)
+    audit |= {"duration_s": round(reel.duration_s, 6), "sample_rate": reel.sample_rate}
+    found = clip_taps(
+        recording, reel, channels.meter, keyboard, settings.truth, settings.peak_height
+    )
+    channels.taps = found.taps
+    channels.place(found.rows)
+    # Beyond a clip's ends is silence.
+    everything = np.ones(len(found.rows), dtype=bool)
+    _keep(result, found.rows, found.taps.onset, everything, keyboard, settings)
+    audit |= found.audit
+    audit["warnings"] = joined_warnings(found.warnings)
 
 
 def _clock(
@@ -134,12 +209,22 @@ def _clock(
     settings: Settings,
 ) -> list[Piece]:
     pinned = settings.latency_s if settings.latency_s is not None else recording.latency_s
+    by_sensor = recording.truth == NEONODE
     if not np.any((touch_s > -1) & (touch_s < duration_s + 1)):
-        raise Tap2keyError(
-            f"{recording.path}: no touch between {recording.start:%Y-%m-%d %H:%M:%S} and its end "
-            f"{duration_s:.0f} s later; check the start in its name and the sensor's clock"
+        kind, advice = (
+            ("touch", "the start in its name and the sensor's clock")
+            if by_sensor
+            else ("event", "its start and the table's times")
         )
-    pieces, reason = find_clock(tap_s, touch_s, duration_s, pinned)
+        raise Tap2keyError(
+            f"{recording.path}: no {kind} between {recording.start:%Y-%m-%d %H:%M:%S} and its end "
+            f"{duration_s:.0f} s later; check {advice}"
+        )
+    if by_sensor:
+        pieces, reason = find_clock(tap_s, touch_s, duration_s, pinned)
+    else:
+        known = settings.truth.clock == KNOWN
+        pieces, reason = find_stroke_clock(tap_s, touch_s, duration_s, pinned, known)
     if not pieces:
         raise Tap2keyError(f"{recording.path}: {reason}")
     return pieces
@@ -165,56 +250,45 @@ def segment_session(
         The rows of `recordings.tsv`.
     """
     output.mkdir(parents=True, exist_ok=True)
-    touches = touches_of(recordings, keyboard)
+    events = events_of(recordings, keyboard, settings.truth)
     rows: list[dict] = []
     audits: list[dict] = []
-    heard: list[Heard] = []
+    channels: list[ChannelRecord] = []
     with (
         ThreadPoolExecutor(max(1, threads)) as pool,
         atomic_file(output / WINDOWS_NAME) as temporary,
         temporary.open("wb") as handle,
     ):
-        writer = WindowWriter(handle)
+        writer = WindowWriter(handle, settings.array)
         done = pool.map(
-            lambda r: segment_recording(r, touches[r.touch_files], keyboard, settings), recordings
+            lambda r: segment_recording(r, events[r.path], keyboard, settings), recordings
         )
         for segmented in progress(done, "recordings", total=len(recordings)):
             _write_windows(writer, segmented)
             rows += segmented.rows
             audits.append(segmented.audit)
-            heard.append(segmented.heard)
+            channels.append(segmented.channels)
             if segmented.audit["status"] != "ok":
                 log.warning(f"left out: {segmented.audit['reason']}")
             if segmented.audit.get("warnings"):
                 warned = f"{segmented.recording.path}: {segmented.audit['warnings']}"
                 log.warning(warned)
         windows_hash = writer.finish()
-    write_taps(output / TAPS_NAME, rows, windows_hash, keyboard.labels)
-    write_channels(output, heard, audits, keyboard)
+    labels = _labels(keyboard, settings.truth)
+    write_taps(output / TAPS_NAME, rows, windows_hash, labels, settings.array)
+    write_channels(output, channels, audits, keyboard)
     write_tsv(output / RECORDINGS_NAME, audits, RECORDING_COLUMNS)
     return audits
 
 
-def touches_of(
-    recordings: Sequence[Recording], keyboard: Keyboard
-) -> dict[tuple[Path, ...], Touches | Tap2keyError]:
-    """The touches of each set of touch files, or why they cannot be used.
-
-    Each set is read once, however many recordings share it.
-    """
-    found: dict[tuple[Path, ...], Touches | Tap2keyError] = {}
-    for files in {recording.touch_files for recording in recordings}:
-        try:
-            touches = read_touches(files)
-            check_touches(touches, keyboard, files)
-            found[files] = touches
-        except Tap2keyError as error:
-            found[files] = error
-    return found
+def _labels(keyboard: Keyboard, truth: Truth) -> tuple[str, ...]:
+    return keyboard.labels + ((RELEASE_LABEL,) if truth.releases == KEEP else ())
 
 
 def _write_windows(writer: WindowWriter, segmented: Segmented) -> None:
     if segmented.onsets:
-        starts = np.array(segmented.onsets) - WINDOW_BEFORE
-        for section in AudioFile(segmented.recording.path).sections(starts, WINDOW):
+        array = segmented.array
+        starts = np.array(segmented.onsets) - array.before
+        audio = sound_of(segmented.recording, array)
+        for section in audio.sections(starts, array.window):
             writer.write(section.T)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
-from tap2key.audio.audio_file import CHANNELS, WINDOW
+from tap2key.audio.array import DEFAULT, Array, array_of
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import atomic_file
 
@@ -18,6 +18,7 @@ WINDOWS_NAME = "windows.npy"
 # Processors have instructions for it: of all in the standard library it takes the least time.
 HASH_KEY = b"windows_sha256"
 LABELS_KEY = b"keyboard_labels"
+ARRAY_KEY = b"array"
 HASHED_AT_ONCE = 256
 
 # How a tap came by its label: from a touch of its time; from the row of the same number in an older
@@ -54,15 +55,15 @@ NUMPY_TYPES = {
 class WindowWriter:
     """Appends windows to an open file in numpy's format, and hashes what it writes."""
 
-    def __init__(self, handle: BinaryIO) -> None:
+    def __init__(self, handle: BinaryIO, array: Array = DEFAULT) -> None:
         """Write a header for no windows yet."""
-        self._handle = handle
+        self._handle, self._shape = handle, array.shape
         self._hash = hashlib.sha256()
         self.count = 0
         self._write_header()
 
     def write(self, window: np.ndarray) -> None:
-        """Append one window, [8, 8192] float32."""
+        """Append one window of the array, [channels, samples] float32."""
         data = np.ascontiguousarray(window, dtype="<f4").data
         self._handle.write(data)
         self._hash.update(data)
@@ -78,15 +79,22 @@ class WindowWriter:
         # Its length stays the same: numpy leaves room in it for the first axis to grow.
         np.lib.format.write_array_header_1_0(
             self._handle,
-            {"descr": "<f4", "fortran_order": False, "shape": (self.count, CHANNELS, WINDOW)},
+            {"descr": "<f4", "fortran_order": False, "shape": (self.count, *self._shape)},
         )
 
 
-def write_taps(path: Path, rows: list[dict], windows_hash: str, labels: tuple[str, ...]) -> None:
-    """Write `taps.parquet`, tied to its windows by their hash."""
+def write_taps(
+    path: Path,
+    rows: list[dict],
+    windows_hash: str,
+    labels: tuple[str, ...],
+    array: Array = DEFAULT,
+) -> None:
+    """Write `taps.parquet`, tied to its windows by their hash; it says what array they are of."""
     metadata = {
         HASH_KEY: windows_hash.encode(),
         LABELS_KEY: json.dumps(list(labels), ensure_ascii=False).encode(),
+        ARRAY_KEY: json.dumps(array.as_dict()).encode(),
     }
     columns = [_column([row.get(cell.name) for row in rows], cell.type) for cell in SCHEMA]
     table = pyarrow.Table.from_arrays(columns, schema=SCHEMA.with_metadata(metadata))
@@ -139,7 +147,7 @@ def load_taps(folder: str | Path, verify: bool = False) -> tuple[pyarrow.Table, 
         verify: also hash all windows and compare with what the taps were written with.
 
     Returns:
-        The table, one row per tap, and windows [taps, 8, 8192] float32, in the same order.
+        The table, one row per tap, and windows [taps, channels, samples] float32, in its order.
 
     Raises:
         Tap2keyError: a file is missing or broken, or the two do not belong together.
@@ -151,7 +159,9 @@ def load_taps(folder: str | Path, verify: bool = False) -> tuple[pyarrow.Table, 
         windows = np.load(folder / WINDOWS_NAME, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
         raise Tap2keyError(f"{folder / WINDOWS_NAME}: not readable ({error}); {again}") from error
-    if windows.shape != (len(table), CHANNELS, WINDOW) or windows.dtype != np.dtype("<f4"):
+    if windows.shape != (len(table), *array_of_taps(table).shape) or windows.dtype != np.dtype(
+        "<f4"
+    ):
         raise Tap2keyError(
             f"{folder / WINDOWS_NAME}: {windows.dtype} {windows.shape} does not belong to the "
             f"{len(table)} rows of {TAPS_NAME}; {again}"
@@ -192,3 +202,9 @@ def keyboard_labels(table: pyarrow.Table) -> tuple[str, ...]:
         raise Tap2keyError(
             f"{TAPS_NAME} does not name its keyboard's labels; segment the session again"
         ) from None
+
+
+def array_of_taps(table: pyarrow.Table) -> Array:
+    """The array that a session's taps were recorded with; the default where they do not say."""
+    array = (table.schema.metadata or {}).get(ARRAY_KEY)
+    return array_of(json.loads(array)) if array is not None else DEFAULT

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tap2key.audio.audio_file import CHANNELS, SAMPLE_RATE
+from tap2key.audio.array import DEFAULT, Array, enough
+from tap2key.signal.detection import hop_at
 from tap2key.signal.onset import HEARD_ABOVE_NOISE, EachChannel
 
-# Hops of a piece: 10 ms.
+# Hops of a piece: about 10 ms.
 PIECE = 40
+_AVERAGE = np.full((1, PIECE), 1 / PIECE, np.float32)
 NOISE_QUANTILE = 0.3
 # A piece whose power within hops is below this holds one value: the first part is beneath 24 bits,
 # the second what single precision leaves of a constant.
@@ -26,8 +28,8 @@ AUDIBLE = 1.2 * 2.0**-32
 FEWEST_TAPS = 8
 # Arrivals at a channel are this near to its usual lag behind the others; of noise they are not.
 NEAR_MS = 2.0
-# Taps heard, relative to the third best channel. Sound: 0.96 and more (one tap of 25 missed); loose
-# contact: 0.6 to 0.85; dead: 0.2 at most.
+# Taps heard, relative to the third best channel (see `enough`). Sound: 0.96 and more (one tap of 25
+# missed); loose contact: 0.6 to 0.85; dead: 0.2 at most.
 DEAD_BELOW, PATCHY_BELOW, FEWEST_MISSED = 0.5, 0.9, 4
 # Relative to the median of the channels that hear. Sound: level −6 to 8, noise −1 to 1, signal to
 # noise −6 and more; with 20 dB of further noise: signal to noise −14 at most.
@@ -50,7 +52,7 @@ SAME_SOUND = 0.995
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong with channels: what kind, which, and a sentence that says so."""
+    """Something wrong with channels: what kind, which in the file, and a sentence that says so."""
 
     kind: str
     channels: tuple[int, ...]
@@ -58,20 +60,25 @@ class Fault:
 
 
 class ChannelMeter:
-    """Adds up a recording's hop energies as they pass by; see `detection.hop_energies`."""
+    """Adds up a recording's hop energies as they pass by; see `detection.hop_energies`.
 
-    def __init__(self) -> None:
-        """Nothing heard yet."""
+    c is how many channels of the array are used.
+    """
+
+    def __init__(self, array: Array = DEFAULT) -> None:
+        """Nothing measured yet."""
+        self.array = array
         self.hops = 0
-        self._sum = np.zeros(CHANNELS)
-        self._products = np.zeros((CHANNELS, CHANNELS))
+        channels = len(array.kept)
+        self._sum = np.zeros(channels)
+        self._products = np.zeros((channels, channels))
         self._floors: list[np.ndarray] = []
-        self._still = np.zeros(CHANNELS, dtype=int)
-        self._alone = np.zeros(CHANNELS, dtype=int)
+        self._still = np.zeros(channels, dtype=int)
+        self._alone = np.zeros(channels, dtype=int)
         self._pieces = 0
 
     def __call__(self, mean: np.ndarray, square: np.ndarray) -> None:
-        """Take in a block: two of [hops, 8]."""
+        """Take in a block: two of [hops, c]."""
         self.hops += len(mean)
         self._sum += np.ones(len(mean), np.float32) @ mean
         change = np.diff(mean, axis=0)
@@ -79,45 +86,45 @@ class ChannelMeter:
         pieces = len(square) // PIECE
         if not pieces:
             return
-        power = (_AVERAGE @ square[: pieces * PIECE].reshape(pieces, PIECE, CHANNELS))[:, 0]
+        power = (_AVERAGE @ square[: pieces * PIECE].reshape(pieces, PIECE, -1))[:, 0]
         self._floors.append(np.partition(power, rank := int(NOISE_QUANTILE * pieces), axis=0)[rank])
         self._pieces += pieces
         held = power <= STILL + STILL_OF_OFFSET * mean[: pieces * PIECE : PIECE] ** 2
         if held.any():
             self._still += held.sum(axis=0)
-            audible = (np.median(power, axis=1) > AUDIBLE) & (held.sum(axis=1) < CHANNELS / 2)
+            channels = held.shape[1]
+            # Of two, the one that sounds is most others.
+            few = held.sum(axis=1) < max(channels / 2, min(channels, 2))
+            audible = (np.median(power, axis=1) > AUDIBLE) & few
             self._alone += held[audible].sum(axis=0)
 
     @property
     def offset(self) -> np.ndarray:
-        """Mean of each channel, full scale 1.0: [8]."""
+        """Mean of each channel, full scale 1.0: [c]."""
         return self._sum / max(self.hops, 1)
 
     @property
     def noise_power(self) -> np.ndarray:
-        """Power above 2 kHz in the quieter moments: [8], the median of the blocks'."""
-        return np.median(self._floors, axis=0) if self._floors else np.zeros(CHANNELS)
+        """Power above 2 kHz in the quieter moments: [c], the median of the blocks'."""
+        return np.median(self._floors, axis=0) if self._floors else np.zeros(len(self._sum))
 
     @property
     def still(self) -> np.ndarray:
-        """Share of the recording in which a channel holds one value: [8]."""
+        """Share of the recording in which a channel holds one value: [c]."""
         return self._still / max(self._pieces, 1)
 
     @property
     def dropped_s(self) -> np.ndarray:
-        """Seconds in which a channel holds one value while most others sound: [8]."""
-        return self._alone * (PIECE * HOP_S)
+        """Seconds in which a channel holds one value while most others sound: [c]."""
+        rate = self.array.sample_rate
+        return self._alone * (PIECE * (hop_at(rate) / rate))
 
     @property
     def alike(self) -> np.ndarray:
-        """Correlation of the changes of each pair of channels: [8, 8], 0 where one has none."""
+        """Correlation of the changes of each pair of channels: [c, c], 0 where one has none."""
         sd = np.sqrt(np.diag(self._products))
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.nan_to_num(self._products / np.outer(sd, sd), posinf=0, neginf=0)
-
-
-HOP_S = 24 / SAMPLE_RATE
-_AVERAGE = np.full((1, PIECE), 1 / PIECE, np.float32)
 
 
 @dataclass(frozen=True)
@@ -126,11 +133,13 @@ class Measured:
 
     `level_db` is the median tap's loudest sample above 500 Hz, `snr_db` that over the noise before
     it, `noise_db` the noise floor above 2 kHz, `hissing_db` the noise before taps above 500 Hz; dB
-    of full scale, [8], NaN without taps. `heard` and `clipped` are shares of the taps, [8].
-    `arrival_ms` is [taps, 8], NaN where a channel did not hear the tap.
+    of full scale, [c], NaN without taps. `heard` and `clipped` are shares of the taps, [c].
+    `arrival_ms` is [taps, c], NaN where a channel did not hear the tap. `names` are the c channels'
+    numbers in the recording's file.
     """
 
     taps: int
+    names: tuple[int, ...]
     level_db: np.ndarray
     noise_db: np.ndarray
     snr_db: np.ndarray
@@ -151,20 +160,23 @@ def measure(meter: ChannelMeter, taps: Sequence[EachChannel]) -> Measured:
         meter: has heard the whole recording.
         taps: one per tap, in time order.
     """
-    peak, noise = (_stacked(taps, name) for name in ("peak", "noise"))
+    array = meter.array
+    channels = len(array.kept)
+    peak, noise = (_stacked(taps, name, channels) for name in ("peak", "noise"))
     tiny = np.finfo(np.float32).tiny
-    heard_ms = 1000 / SAMPLE_RATE * _stacked(taps, "arrival")
+    heard_ms = 1000 / array.sample_rate * _stacked(taps, "arrival", channels)
     heard_ms[peak < HEARD_ABOVE_NOISE * np.maximum(noise, tiny)] = np.nan
     lag = heard_ms - _median(heard_ms, axis=1)[:, None]
     heard_ms[~(np.abs(lag - _median(lag, axis=0)) <= NEAR_MS)] = np.nan
     return Measured(
         taps=len(taps),
+        names=array.kept,
         level_db=_decibels(_median(peak, axis=0) ** 2),
         noise_db=_decibels(meter.noise_power),
         snr_db=_decibels(_median(peak / np.maximum(noise, tiny), axis=0) ** 2),
         hissing_db=_decibels(_median(noise, axis=0) ** 2),
-        heard=np.isfinite(heard_ms).mean(axis=0) if len(taps) else np.full(CHANNELS, np.nan),
-        clipped=_clipped(taps),
+        heard=np.isfinite(heard_ms).mean(axis=0) if len(taps) else np.full(channels, np.nan),
+        clipped=_clipped(taps, channels),
         still=meter.still,
         dropped_s=meter.dropped_s,
         offset=meter.offset,
@@ -175,7 +187,8 @@ def measure(meter: ChannelMeter, taps: Sequence[EachChannel]) -> Measured:
 
 def faults(measured: Measured) -> list[Fault]:
     """What is wrong with a recording's channels, beside the order in which they are plugged in."""
-    found = [_constant(measured, channel) for channel in range(CHANNELS)]
+    channels = range(len(measured.names))
+    found = [_constant(measured, channel) for channel in channels]
     if measured.taps >= FEWEST_TAPS:
         for channel in np.flatnonzero([fault is None for fault in found]).tolist():
             found[channel] = _deaf(measured, channel)
@@ -183,10 +196,10 @@ def faults(measured: Measured) -> list[Fault]:
     hearing = [c for c, own in enumerate(found) if own is None or own.kind == "patchy"]
     for channel in hearing:
         known += _clipping(measured, channel)
-    for channel in range(CHANNELS):
+    for channel in channels:
         if measured.still[channel] < ALL_STILL:
             known += _offset(measured, channel) + _dropouts(measured, channel)
-    return known + _copies(measured, [c for c in range(CHANNELS) if found[c] is None])
+    return known + _copies(measured, [c for c in channels if found[c] is None])
 
 
 def unusable(found: Sequence[Fault]) -> list[int]:
@@ -198,78 +211,85 @@ def unusable(found: Sequence[Fault]) -> list[int]:
 def _constant(measured: Measured, channel: int) -> Fault | None:
     if measured.still[channel] < ALL_STILL:
         return None
-    at = measured.offset[channel]
+    at, name = measured.offset[channel], measured.names[channel]
     if abs(at) < OFFSET:
-        return Fault("dead", (channel,), f"channel {channel} dead (silent: all samples alike)")
-    return Fault("railed", (channel,), f"channel {channel} railed (stuck at {at:+.2f})")
+        return Fault("dead", (name,), f"channel {name} dead (silent: all samples equal)")
+    return Fault("railed", (name,), f"channel {name} railed (stuck at {at:+.2f})")
 
 
 def _deaf(measured: Measured, channel: int) -> Fault | None:
-    best = np.sort(measured.heard)[-3]
+    best, name = np.sort(measured.heard)[-enough(len(measured.names))], measured.names[channel]
     hearing = measured.heard >= DEAD_BELOW * best
     if best < DEAD_BELOW:
         return None
     beside = {
-        name: getattr(measured, name)[channel] - np.median(getattr(measured, name)[hearing])
-        for name in ("level_db", "snr_db", "hissing_db")
+        what: getattr(measured, what)[channel] - np.median(getattr(measured, what)[hearing])
+        for what in ("level_db", "snr_db", "hissing_db")
     }
     share, others = measured.heard[channel], np.median(measured.heard[hearing])
     hears = f"hears {share:.0%} of the taps, the others {others:.0%}"
     loud = beside["hissing_db"] >= NOISY_DB
     if loud and (not hearing[channel] or beside["snr_db"] <= DROWNED_DB):
         more = f"noise {beside['hissing_db']:.0f} dB above the others"
-        return Fault("noisy", (channel,), f"channel {channel} noisy ({more}, {hears})")
+        return Fault("noisy", (name,), f"channel {name} noisy ({more}, {hears})")
     if not hearing[channel]:
-        return Fault("dead", (channel,), f"channel {channel} dead ({hears})")
+        return Fault("dead", (name,), f"channel {name} dead ({hears})")
     if beside["level_db"] <= FAINT_DB:
         less = f"taps {-beside['level_db']:.0f} dB softer than at the others"
-        return Fault("faint", (channel,), f"channel {channel} faint ({less})")
+        return Fault("faint", (name,), f"channel {name} faint ({less})")
     missed = round((best - share) * measured.taps)
     if share < PATCHY_BELOW * best and missed >= FEWEST_MISSED:
-        return Fault("patchy", (channel,), f"channel {channel} patchy ({hears})")
+        return Fault("patchy", (name,), f"channel {name} patchy ({hears})")
     return None
 
 
 def _clipping(measured: Measured, channel: int) -> list[Fault]:
     if not measured.clipped[channel] >= CLIPPED_SHARE:
         return []
-    cut = round(measured.clipped[channel] * measured.taps)
-    text = f"channel {channel} railed (clipped in {cut} of {measured.taps} taps)"
-    return [Fault("railed", (channel,), text)]
+    cut, name = round(measured.clipped[channel] * measured.taps), measured.names[channel]
+    text = f"channel {name} railed (clipped in {cut} of {measured.taps} taps)"
+    return [Fault("railed", (name,), text)]
 
 
 def _offset(measured: Measured, channel: int) -> list[Fault]:
-    at = measured.offset[channel]
+    at, name = measured.offset[channel], measured.names[channel]
     if abs(at) < OFFSET:
         return []
-    return [Fault("railed", (channel,), f"channel {channel} railed (offset {at:+.2f})")]
+    return [Fault("railed", (name,), f"channel {name} railed (offset {at:+.2f})")]
 
 
 def _dropouts(measured: Measured, channel: int) -> list[Fault]:
-    lost = measured.dropped_s[channel]
+    lost, name = measured.dropped_s[channel], measured.names[channel]
     if lost < DROPOUT_S:
         return []
-    text = f"channel {channel} drops out ({lost:.2f} s of one value while others sound)"
-    return [Fault("dropouts", (channel,), text)]
+    text = f"channel {name} drops out ({lost:.2f} s of one value while others sound)"
+    return [Fault("dropouts", (name,), text)]
 
 
 def _copies(measured: Measured, channels: Sequence[int]) -> list[Fault]:
+    names = measured.names
     return [
-        Fault("copy", (a, b), f"channels {a} and {b} are copies of one another")
+        Fault(
+            "copy",
+            (names[a], names[b]),
+            f"channels {names[a]} and {names[b]} are copies of one another",
+        )
         for a in channels
         for b in channels
         if a < b and abs(measured.alike[a, b]) >= SAME_SOUND
     ]
 
 
-def _clipped(taps: Sequence[EachChannel]) -> np.ndarray:
-    """Share of the taps that a rail cut off, at either end: [8]."""
+def _clipped(taps: Sequence[EachChannel], channels: int) -> np.ndarray:
+    """Share of the taps that a rail cut off, at either end: [c]."""
     if not taps:
-        return np.full(CHANNELS, np.nan)
-    cut = np.zeros((len(taps), CHANNELS), dtype=bool)
+        return np.full(channels, np.nan)
+    cut = np.zeros((len(taps), channels), dtype=bool)
     for name, sign in (("highest", 1), ("lowest", -1)):
-        extreme, before = sign * _stacked(taps, name), sign * _stacked(taps, f"{name}_before")
-        held = _stacked(taps, f"{name}_held")
+        extreme, before = (
+            sign * _stacked(taps, each, channels) for each in (name, f"{name}_before")
+        )
+        held = _stacked(taps, f"{name}_held", channels)
         rail = extreme.max(axis=0)
         for fewest, share in RAILS:
             near = (1 - share) * rail
@@ -280,9 +300,9 @@ def _clipped(taps: Sequence[EachChannel]) -> np.ndarray:
     return cut.mean(axis=0)
 
 
-def _stacked(taps: Sequence[EachChannel], name: str) -> np.ndarray:
+def _stacked(taps: Sequence[EachChannel], name: str, channels: int) -> np.ndarray:
     rows = [getattr(tap, name) for tap in taps]
-    return np.array(rows, dtype=float).reshape(len(rows), CHANNELS)
+    return np.array(rows, dtype=float).reshape(len(rows), channels)
 
 
 def _median(values: np.ndarray, axis: int) -> np.ndarray:

@@ -105,7 +105,7 @@ def _peak(correlation: np.ndarray) -> np.ndarray:
 
 
 def level_ratios(windows: np.ndarray) -> np.ndarray:
-    """How loud each channel is beside all channels together: [n, channels, samples] → dB [n, 8]."""
+    """How loud each channel is beside all together: [n, channels, t] → dB [n, channels]."""
     power = np.empty(windows.shape[:2])
     for start in range(0, len(windows), CHUNK):
         part = np.asarray(windows[start : start + CHUNK], dtype=float)

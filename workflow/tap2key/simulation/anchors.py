@@ -15,14 +15,16 @@ import psutil
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import train_test_split
 
+from tap2key.audio.array import DEFAULT, Array
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import write_tsv
 from tap2key.core.output_guard import check_output_files
 from tap2key.core.progress import progress
+from tap2key.segmentation.taps import TAPS_NAME, WINDOWS_NAME, array_of_taps
+from tap2key.segmentation.taps import read_taps as taps_in
 from tap2key.signal.delays import around_onset, gcc_phat_delays, level_ratios
+from tap2key.simulation.plan import TRUE_TAPS_NAME
 
-SAMPLE_RATE = 96_000
-ONSET_SAMPLE = 2192
 MAX_DELAY_S = 0.0015
 TEST_SHARE = 0.3
 TOO_EASY = 0.30
@@ -33,7 +35,7 @@ COLUMNS = ("anchor", "split", "taps", "mean", "worst", "worst_participant")
 
 @dataclass(frozen=True)
 class Features:
-    """What the forests see of each labelled tap: delays [n, 28] in s and level ratios [n, 8]."""
+    """What the forests see of each labelled tap: delays [n, pairs] in s and level ratios [n, c]."""
 
     delays: np.ndarray
     ratios: np.ndarray
@@ -56,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
     """
     if args.output is not None:
         check_output_files(args)
-    truth = read_tables(args.truth, "the truth")
+    truth = read_truth(args.truth)
     taps, features = read_taps(args.taps)
     rows = anchors(taps, features, truth, args.seed, args.trees)
     print(f"{'anchor':<28}{'split':<18}{'taps':>7}{'mean':>8}{'worst':>8}")
@@ -79,15 +81,15 @@ def main(args: argparse.Namespace) -> None:
         write_tsv(args.output, rows, COLUMNS)
 
 
-def read_tables(root: Path, what: str) -> pd.DataFrame:
-    """All `taps.parquet` below a folder as one table, in order of their paths.
+def read_truth(root: Path) -> pd.DataFrame:
+    """All `true_taps.parquet` below a folder as one table, in order of their paths.
 
     Raises:
         Tap2keyError: there is none.
     """
-    paths = _parquets(root)
+    paths = _below(root, TRUE_TAPS_NAME)
     if not paths:
-        raise Tap2keyError(f"{root}: no taps.parquet below it; name the folder with {what}")
+        raise Tap2keyError(f"{root}: no {TRUE_TAPS_NAME} below it; give the folder with the truth")
     return pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
 
 
@@ -98,20 +100,28 @@ def read_taps(root: Path) -> tuple[pd.DataFrame, Features]:
         Tap2keyError: there are none, or a session's windows and rows are not equally many.
     """
     tables, delays, ratios = [], [], []
-    for path in progress(_parquets(root), "sessions measured"):
+    arrays: list[Array] = []
+    for path in progress(_below(root, TAPS_NAME), "sessions measured"):
         table = pd.read_parquet(path)
-        windows = _windows(path.with_name("windows.npy"))
+        windows = _windows(path.with_name(WINDOWS_NAME))
         if len(windows) != len(table):
             raise Tap2keyError(
                 f"{path.parent}: {len(windows)} windows but {len(table)} taps; segment it again"
             )
         labelled = np.flatnonzero(table["label"].notna())
-        near = around_onset(windows[labelled], SAMPLE_RATE, ONSET_SAMPLE)
+        array = array_of_taps(taps_in(path.parent))
+        if arrays and array not in arrays:
+            raise Tap2keyError(
+                f"{path.parent}: recorded with a different array ({arrays[0].differences(array)}) "
+                "than those before; compare sessions of one array"
+            )
+        arrays.append(array)
+        near = around_onset(windows[labelled], array.sample_rate, array.before)
         tables.append(table.iloc[labelled])
-        delays.append(gcc_phat_delays(near, SAMPLE_RATE, MAX_DELAY_S))
+        delays.append(gcc_phat_delays(near, array.sample_rate, MAX_DELAY_S))
         ratios.append(level_ratios(near))
     if not tables or not sum(map(len, tables)):
-        raise Tap2keyError(f"{root}: no labelled taps below it; name the folder that segment wrote")
+        raise Tap2keyError(f"{root}: no labelled taps below it; give the folder that segment wrote")
     return (
         pd.concat(tables, ignore_index=True),
         Features(np.concatenate(delays), np.concatenate(ratios)),
@@ -125,8 +135,8 @@ def _windows(path: Path) -> np.ndarray:
         raise Tap2keyError(f"{path}: not readable ({error}); segment it again") from None
 
 
-def _parquets(root: Path) -> list[Path]:
-    found = root.rglob("taps.parquet")
+def _below(root: Path, name: str) -> list[Path]:
+    found = root.rglob(name)
     return sorted(p for p in found if not any(part.startswith(".") for part in p.parts))
 
 
@@ -145,9 +155,9 @@ def anchors(
     rows = [_ceiling(taps, truth)]
     labels = taps["label"].to_numpy(dtype=str)
     people = taps["participant"].to_numpy(dtype=str)
-    both = np.hstack([features.delays * SAMPLE_RATE, features.ratios])
+    both = np.hstack([features.delays * DEFAULT.sample_rate, features.ratios])
     for name, values in (("level-ratio forest", features.ratios), ("GCC-PHAT forest", both)):
-        # Keys heard once or twice cannot be split evenly, so the split is not stratified.
+        # Keys with one or two taps cannot be split evenly, so the split is not stratified.
         train, test = train_test_split(
             np.arange(len(labels)), test_size=TEST_SHARE, random_state=seed
         )
@@ -183,7 +193,7 @@ def _ceiling(taps: pd.DataFrame, truth: pd.DataFrame) -> dict[str, Any]:
         tolerance=SAME_TAP_S,
     ).dropna(subset=["label"])
     if found.empty:
-        raise Tap2keyError("the truth knows none of these taps; name the truth of the same study")
+        raise Tap2keyError("the truth has none of these taps; give the truth of the same study")
     agreed = float((found["given"] == found["label"]).mean())
     return _row("nearest key, true position", "all", len(found), agreed)
 

@@ -1,6 +1,6 @@
 """What a simulated study will consist of: folders, file names and start times, before any sound.
 
-Only the standard library is imported: Snakemake reads this module while it parses the workflow.
+Nothing heavy is imported: Snakemake reads this module while it parses the workflow.
 """
 
 import random
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from tap2key.config.schema import broken_rule, defaults_of, section
 from tap2key.core.errors import Tap2keyError
+from tap2key.simulation.difficulty import ROOMS, Difficulty, load_difficulty
 
 NAMES = (
     "Tony",
@@ -54,23 +56,10 @@ NAMES = (
     "Viktor",
 )
 MATERIALS = ("mdf", "plywood", "glass")
-CHOICES = {
-    "material": (*MATERIALS, "mixed"),
-    "layout": ("flat", "nested"),
-    "subtype": ("PCM_16", "PCM_24", "PCM_32", "FLOAT"),
-}
-DEFAULTS: dict[str, Any] = {
-    "participants": 6,
-    "sessions": 2,
-    "recordings": 2,
-    "taps": 120,
-    "seed": 1,
-    "material": "mixed",
-    "layout": "flat",
-    "subtype": "PCM_16",
-    "difficulty": None,
-}
 FIRST_DAY = datetime(2023, 1, 27)
+# What is true of a session, in its folder of the truth.
+TRUE_TAPS_NAME = "true_taps.parquet"
+TRUE_RECORDINGS_NAME = "true_recordings.tsv"
 # A recording never takes longer than this, so the recordings of a session never overlap.
 SECONDS_PER_TAP = 1.0
 SECONDS_TO_SPARE = 20.0
@@ -86,39 +75,48 @@ class PlannedRecording:
 
 @dataclass(frozen=True)
 class PlannedSession:
-    """One session folder, relative to the study, with its recordings in order of time."""
+    """One session folder, relative to the study, with its recordings in order of time.
+
+    `material` is the table's, and `microphone_set` counts from 0.
+    """
 
     participant: str
     session: str
     folder: str
     material: str
+    room: str
+    microphone_set: int
     participant_index: int
     session_index: int
     recordings: tuple[PlannedRecording, ...]
     touch_file: str
     touch_start: datetime
 
+    @property
+    def groups(self) -> tuple[tuple[str, str], ...]:
+        """What study.tsv says of it: columns by name, each with the session's value."""
+        return (
+            ("microphones", f"set-{self.microphone_set + 1}"),
+            ("room", self.room),
+            ("table", self.material),
+        )
+
 
 def checked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in the defaults and check every value.
+    """The configuration's section `simulate`, with defaults for what is missing.
 
     Raises:
-        Tap2keyError: an unknown key, a count below one, or a choice that does not exist.
+        Tap2keyError: an unknown key, or a value that the schema refuses.
     """
-    unknown = sorted(set(settings) - set(DEFAULTS))
+    known = section("simulate")["properties"]
+    unknown = sorted(set(settings) - set(known))
     if unknown:
         raise Tap2keyError(f"simulate: unknown setting {', '.join(unknown)}; remove it")
-    checked = {**DEFAULTS, **settings}
-    for key in ("participants", "sessions", "recordings", "taps"):
-        if not isinstance(checked[key], int) or checked[key] < 1:
-            raise Tap2keyError(f"simulate: {key} is {checked[key]!r}; give a whole number above 0")
-    if not isinstance(checked["seed"], int) or checked["seed"] < 0:
-        raise Tap2keyError(f"simulate: seed is {checked['seed']!r}; give a whole number, 0 or more")
-    for key, allowed in CHOICES.items():
-        if checked[key] not in allowed:
-            raise Tap2keyError(
-                f"simulate: {key} is {checked[key]!r}; choose one of {', '.join(allowed)}"
-            )
+    checked = {**defaults_of("simulate"), **settings}
+    for key, value in checked.items():
+        rule = broken_rule(value, known[key])
+        if rule is not None:
+            raise Tap2keyError(f"simulate: {key} is {value!r}; it must be {rule}")
     return checked
 
 
@@ -126,11 +124,12 @@ def plan_study(settings: Mapping[str, Any]) -> list[PlannedSession]:
     """List the sessions of a study; the same settings always give the same list.
 
     Raises:
-        Tap2keyError: a setting is unknown or out of range.
+        Tap2keyError: a setting is unknown or out of range, or the difficulty file unusable.
     """
     checked = checked_settings(settings)
+    difficulty = load_difficulty(checked["difficulty"])
     return [
-        _plan_session(checked, participant, session)
+        _plan_session(checked, difficulty, participant, session)
         for participant in range(checked["participants"])
         for session in range(checked["sessions"])
     ]
@@ -143,7 +142,10 @@ def participant_name(index: int) -> str:
 
 
 def _plan_session(
-    settings: Mapping[str, Any], participant_index: int, session_index: int
+    settings: Mapping[str, Any],
+    difficulty: Difficulty,
+    participant_index: int,
+    session_index: int,
 ) -> PlannedSession:
     chance = random.Random(f"{settings['seed']}/{participant_index}/{session_index}")
     day = FIRST_DAY + timedelta(days=participant_index + 7 * session_index)
@@ -160,13 +162,18 @@ def _plan_session(
     session = f"{day:%m_%d_%y}"
     nested = settings["layout"] == "nested"
     material = settings["material"]
+    turn = participant_index + session_index
     if material == "mixed":
-        material = MATERIALS[(participant_index + session_index) % len(MATERIALS)]
+        material = MATERIALS[turn % len(MATERIALS)]
+    rooms = list(difficulty[ROOMS])
     return PlannedSession(
         participant=participant,
         session=session,
         folder=f"{participant}/{session}" if nested else f"{participant}_{session}_data",
         material=material,
+        room=rooms[turn % len(rooms)],
+        # Out of step with tables and rooms, so that every set meets them all.
+        microphone_set=(turn + session_index) % int(difficulty["microphones"]["sets"]),
         participant_index=participant_index,
         session_index=session_index,
         recordings=tuple(recordings),

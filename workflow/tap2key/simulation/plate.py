@@ -187,7 +187,7 @@ class Plate:
             material: what the table is made of.
             speed_factor: wave speed relative to the material's.
             table_m: width and depth.
-            microphones_m: [8, 2], from the table's corner.
+            microphones_m: [microphones, 2], from the table's corner.
             reflection: amplitude that comes back from an edge.
             frequency_hz: [f], all above 0.
         """
@@ -215,11 +215,11 @@ class Plate:
         return self._response[round(distance_m / DISTANCE_STEP_M)]
 
     def distances_m(self, position_m: np.ndarray) -> np.ndarray:
-        """Direct distance to each microphone: [2] → [8]."""
+        """Direct distance to each microphone: [2] → [microphones]."""
         return np.linalg.norm(self._microphones_m - position_m, axis=1)
 
     def spectra(self, position_m: np.ndarray) -> np.ndarray:
-        """Velocity at each microphone for a unit force at a place: [2] → [8, f] complex64."""
+        """Velocity at each of m microphones for a unit force at a place: [2] → [m, f] complex64."""
         distances, amplitudes = self._image_distances(position_m)
         at = distances / DISTANCE_STEP_M
         row = at.astype(int)

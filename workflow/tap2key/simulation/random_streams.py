@@ -15,6 +15,8 @@ class Purpose(IntEnum):
     NOISE = 4
     SENSOR = 5
     CLOCK = 6
+    MICROPHONES = 7
+    TEXT = 8
 
 
 def stream(seed: int, purpose: Purpose, *place: int) -> np.random.Generator:

@@ -1,164 +1,32 @@
-"""The sound of one recording: taps through the table and the air, and the room around them."""
+"""The sound of one recording: taps, and the room around them."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft, signal
 
-from tap2key.simulation import room
-from tap2key.simulation.difficulty import Difficulty
-from tap2key.simulation.plate import MATERIALS, Plate
+from tap2key.simulation import hands, recorder, room
+from tap2key.simulation.difficulty import DISTURBANCES, Difficulty
+from tap2key.simulation.tap_sound import (
+    LEAD_SAMPLES,
+    SAMPLE_RATE,
+    Setup,
+    TapSound,
+    on_table_m,
+    tap_power,
+)
 from tap2key.simulation.typist import Taps, Typist
+from tap2key.simulation.voices import add_voices
 
-SAMPLE_RATE = 96_000
-CHANNELS = 8
-# 43 ms: the slowest audible second-order image arrives 25 ms after contact.
-RESPONSE_SAMPLES = 4096
-# Room for what the band limits smear to before the contact.
-LEAD_SAMPLES = 64
-FADE_SAMPLES = 512
-TOP_HZ = 40_000.0
-MICROPHONE_BAND_HZ = (40.0, 22_000.0)
-REFERENCE_DISTANCE_M = 0.1
 SILENCE_AFTER_S = 1.0
-MM_PER_M = 1000.0
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What stays the same throughout a session.
-
-    `microphones_mm` is [8, 2] in the sensor's coordinates, `gains` is [8].
-    """
-
-    material: str
-    speed_factor: float
-    microphones_mm: np.ndarray
-    gains: np.ndarray
-    snr_db: float
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Sound [8, samples] float32 in full scale, and the onset of each tap in s [n]."""
+    """Sound [channels, samples] float32 in full scale, and the onset of each tap in s [n]."""
 
     sound: np.ndarray
     onset_s: np.ndarray
     bursts: int
-
-
-def draw_setup(rng: np.random.Generator, material: str, difficulty: Difficulty) -> Setup:
-    """Set the microphones up for a session."""
-    microphones = difficulty["microphones"]
-    nominal = np.stack([microphones["x_mm"], microphones["y_mm"]], axis=1).astype(float)
-    return Setup(
-        material=material,
-        speed_factor=rng.uniform(*difficulty["plate"]["speed_range"]),
-        microphones_mm=nominal + rng.normal(0, microphones["placement_sd_mm"], nominal.shape),
-        gains=10 ** (rng.normal(0, microphones["gain_sd_db"], CHANNELS) / 20),
-        snr_db=rng.uniform(*difficulty["noise"]["snr_db"]),
-    )
-
-
-def on_table_m(position_mm: np.ndarray, difficulty: Difficulty) -> np.ndarray:
-    """From the sensor's mm to metres from the table's front right corner: [..., 2] → [..., 2]."""
-    table = difficulty["table"]
-    x = position_mm[..., 0] + table["to_right_edge_mm"]
-    y = table["to_front_edge_mm"] - position_mm[..., 1]
-    return np.stack([x, y], axis=-1) / MM_PER_M
-
-
-def half_sine_spectrum(frequency_hz: np.ndarray, duration_s: float) -> np.ndarray:
-    """Fourier transform of a half-sine of unit peak that starts at 0: [f] → [f] complex, in s.
-
-    The contact force of a soft elastic body against a stiff plate is close to a half-sine (Cremer,
-    Heckl, Petersson 2005, ch. 4): (π/T) (1 + exp(-iωT)) / ((π/T)² - ω²).
-    """
-    omega = 2 * np.pi * frequency_hz
-    rate = np.pi / duration_s
-    # At ω = π/T both vanish; a hair beside it the quotient is right to 1e-6.
-    omega = np.where(np.abs(omega / rate - 1) < 1e-6, rate * (1 + 1e-6), omega)
-    return rate * (1 + np.exp(-1j * omega * duration_s)) / (rate**2 - omega**2)
-
-
-class TapSound:
-    """Makes single taps of one session audible."""
-
-    def __init__(self, setup: Setup, typist: Typist, difficulty: Difficulty) -> None:
-        """Tabulate the plate for a session; `typist` sets how loud the air is beside it."""
-        step = SAMPLE_RATE / RESPONSE_SAMPLES
-        self._bins = np.arange(1, int(TOP_HZ / step) + 1)
-        self._frequency_hz = self._bins * step
-        table = difficulty["table"]
-        self._difficulty = difficulty
-        self._gains = setup.gains
-        self._microphones_m = on_table_m(setup.microphones_mm, difficulty)
-        self._plate = Plate(
-            MATERIALS[setup.material],
-            setup.speed_factor,
-            (table["width_mm"] / MM_PER_M, table["depth_mm"] / MM_PER_M),
-            self._microphones_m,
-            table["edge_reflection"],
-            self._frequency_hz,
-        )
-        low, high = MICROPHONE_BAND_HZ
-        _, band_low = signal.freqs(
-            *signal.butter(1, low, "highpass", analog=True), self._frequency_hz
-        )
-        _, band_high = signal.freqs(*signal.butter(6, high, analog=True), self._frequency_hz)
-        self._microphone = 2j * np.pi * self._frequency_hz * band_low * band_high
-        fade = np.ones(RESPONSE_SAMPLES, dtype=np.float32)
-        fade[-FADE_SAMPLES:] = np.cos(np.linspace(0, np.pi / 2, FADE_SAMPLES)) ** 2
-        # What still rings after 43 ms wraps round to here, some 50 dB below the peak.
-        fade[:LEAD_SAMPLES] = np.sin(np.linspace(0, np.pi / 2, LEAD_SAMPLES)) ** 2
-        self._fade = fade
-        force = self._force(typist.pad_s, typist.click_s, typist.click_share)
-        plate = self._plate.direct(REFERENCE_DISTANCE_M)
-        audible = self._frequency_hz > room.HIGH_PASS_HZ
-        ratio = np.linalg.norm((plate * force)[audible]) / np.linalg.norm(force[audible])
-        self._airborne = ratio * 10 ** (difficulty["plate"]["airborne_db"] / 20)
-
-    def _force(self, pad_s: float, click_s: float, click_share: float) -> np.ndarray:
-        pad = half_sine_spectrum(self._frequency_hz, pad_s)
-        click = half_sine_spectrum(self._frequency_hz, click_s)
-        return ((1 - click_share) * pad + click_share * click) * self._microphone
-
-    def arrival_s(self, position_mm: np.ndarray) -> float:
-        """From contact to the first arrival at any microphone, in s: [2] → float."""
-        distances = self._plate.distances_m(on_table_m(position_mm, self._difficulty))
-        return float(distances.min() / self._plate.front_speed_m_s)
-
-    def render(
-        self,
-        position_mm: np.ndarray,
-        pad_s: float,
-        click_s: float,
-        click_share: float,
-        shift: float,
-    ) -> np.ndarray:
-        """The sound of a tap of unit force.
-
-        The contact is `LEAD_SAMPLES + shift` samples after the first one; `shift` may be any
-        fraction.
-
-        Returns:
-            [8, 4096] float32 in arbitrary units, without the bounce.
-        """
-        at = on_table_m(position_mm, self._difficulty)
-        distances = self._plate.distances_m(at)
-        delay = (LEAD_SAMPLES + shift) / SAMPLE_RATE
-        force = self._force(pad_s, click_s, click_share)
-        force *= np.exp(-2j * np.pi * self._frequency_hz * delay) * SAMPLE_RATE
-        seconds = distances / room.SPEED_OF_SOUND_M_S
-        air = np.exp((-2j * np.pi * seconds[:, None] * self._frequency_hz).astype(np.complex64))
-        # Air spreads as 1/r; a finger's width above the microphone it stops growing.
-        air *= (self._airborne * REFERENCE_DISTANCE_M / np.maximum(distances, 0.02))[:, None]
-        spectra = np.zeros((CHANNELS, RESPONSE_SAMPLES // 2 + 1), dtype=np.complex64)
-        spectra[:, self._bins] = (self._plate.spectra(at) + air) * force.astype(np.complex64)
-        sound = fft.irfft(spectra, RESPONSE_SAMPLES, axis=1)
-        sound *= self._fade
-        sound *= self._gains[:, None].astype(np.float32)
-        return sound
 
 
 def render_recording(
@@ -170,48 +38,56 @@ def render_recording(
 ) -> Recording:
     """Render a recording from its taps; `rng` draws the noise and the level."""
     maker = TapSound(setup, typist, difficulty)
+    # Of their own, so that a recording with any of these has the noise of one without.
+    echoes, resting, voices = rng.spawn(3)
+    microphones_m = on_table_m(setup.microphones_mm, difficulty)
     samples = int((taps.contact_s[-1] + SILENCE_AFTER_S) * SAMPLE_RATE)
-    sound = np.zeros((CHANNELS, samples), dtype=np.float32)
+    channels = len(setup.gains)
+    sound = np.zeros((channels, samples), dtype=np.float32)
     onset_s = np.empty(len(taps.contact_s))
     powers = np.empty(len(onset_s))
     for i, contact_s in enumerate(taps.contact_s):
         first, shift = divmod(contact_s * SAMPLE_RATE, 1)
-        tap = maker.render(
-            taps.position_mm[i], taps.pad_s[i], taps.click_s[i], taps.click_share[i], shift
-        )
+        finger = (taps.pad_s[i], taps.click_s[i], taps.click_share[i])
+        tap = maker.render(taps.position_mm[i], *finger, shift)
         tap *= np.float32(taps.force[i])
         arrival_s = maker.arrival_s(taps.position_mm[i])
         onset_s[i] = contact_s + arrival_s
         powers[i] = tap_power(tap, LEAD_SAMPLES + shift + arrival_s * SAMPLE_RATE)
         start = int(first) - LEAD_SAMPLES
         _add(sound, tap, start)
+        if difficulty["reverberation"]["rt60_s"] > 0:
+            returned = maker.render_reverberation(echoes, *finger, shift)
+            _add(sound, np.float32(taps.force[i]) * returned, start)
         if not np.isnan(taps.bounce_s[i]):
             later = start + round(taps.bounce_s[i] * SAMPLE_RATE)
             _add(sound, tap * np.float32(taps.bounce_gain[i]), later)
+        if not np.isnan(taps.liftoff_db[i]):
+            _add(sound, *hands.liftoff(maker, taps, i, powers[i]))
     median_power = float(np.median(powers))
-    noise, noise_power = room.background(rng, samples, CHANNELS, SAMPLE_RATE, difficulty)
+    noise, noise_power = room.background(rng, samples, channels, SAMPLE_RATE, difficulty)
     loudness = np.float32(np.sqrt(median_power / noise_power * 10 ** (-setup.snr_db / 10)))
-    for channel, heard in zip(sound, noise, strict=True):
-        channel += loudness * heard
-    bursts = room.add_bursts(
-        rng,
-        sound,
-        on_table_m(setup.microphones_mm, difficulty),
-        SAMPLE_RATE,
-        median_power,
-        difficulty,
-    )
+    for channel, background in zip(sound, noise, strict=True):
+        channel += loudness * background
+    bursts = room.add_bursts(rng, sound, microphones_m, SAMPLE_RATE, median_power, difficulty)
+    for heard in hands.palms(resting, maker, taps, samples, median_power, difficulty):
+        _add(sound, *heard)
+    add_voices(voices, sound, microphones_m, SAMPLE_RATE, median_power, difficulty)
+    recorder.couple(sound, difficulty[DISTURBANCES]["coupling"]["level_db"])
+    recorder.skew(sound, setup.skew)
     loudest = 10 ** (rng.uniform(*difficulty["noise"]["loudest_dbfs"]) / 20)
     sound *= np.float32(loudest / max(sound.max(), -sound.min()))
     return Recording(sound, onset_s, bursts)
 
 
-def tap_power(tap: np.ndarray, onset: float) -> float:
-    """Mean square behind the high-pass, over channels and 20 ms from an onset in samples."""
-    first = int(onset)
-    last = first + int(room.LEVEL_WINDOW_S * SAMPLE_RATE)
-    heard = signal.sosfilt(room.high_pass(SAMPLE_RATE), tap[:, :last], axis=1)
-    return float(np.mean(heard[:, first:] ** 2))
+def recorded(sound: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Rendered sound as an array of that rate records it: [channels, samples] → the same."""
+    if sample_rate == SAMPLE_RATE:
+        return sound
+    # Imported here, for the array's usual rate needs none.
+    import soxr
+
+    return soxr.resample(np.ascontiguousarray(sound.T), SAMPLE_RATE, sample_rate).T
 
 
 def _add(sound: np.ndarray, tap: np.ndarray, start: int) -> None:

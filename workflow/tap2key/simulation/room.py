@@ -1,4 +1,10 @@
-"""What the microphones hear besides taps: the room, the mains, coughs and doors."""
+"""What the microphones hear besides taps: the room, the mains, coughs and doors.
+
+Sources:
+    Kuttruff, H. (2009), Room Acoustics, 5th ed., Spon, ch. 5: the reverberation distance.
+    Polack, J.-D. (1993), Playing billiards in the concert hall, Appl. Acoust. 38, 235-244: late
+        reverberation as decaying Gaussian noise.
+"""
 
 from collections.abc import Iterator
 
@@ -18,6 +24,8 @@ HUM_SPREAD_DB = 3.0
 SPEED_OF_SOUND_M_S = 343.0
 HIGH_PASS_HZ = 150.0
 LEVEL_WINDOW_S = 0.02
+# Reverberation is rendered down to here.
+FAINTEST_DB = -45.0
 
 
 def high_pass(sample_rate: int) -> np.ndarray:
@@ -114,7 +122,7 @@ def add_bursts(
     tap_power: float,
     difficulty: Difficulty,
 ) -> int:
-    """Add coughs and doors to a sound [8, samples] in place; returns how many.
+    """Add coughs and doors to a sound [channels, samples] in place; returns how many.
 
     They come through the air from somewhere in the room, swell over tens of milliseconds and last
     for tenths of a second. Their loudest 20 ms are set against `tap_power`.
@@ -135,15 +143,56 @@ def add_bursts(
         wave *= np.sin(np.pi / 2 * np.minimum(at / swell, 1)) ** 2 * np.exp(-at / decay)
         wave *= signal.windows.tukey(length, 0.1)
         window = int(LEVEL_WINDOW_S * sample_rate)
-        heard = signal.sosfilt(high_pass(sample_rate), wave)
-        loudest = np.convolve(heard**2, np.ones(window) / window, "valid").max()
+        filtered = signal.sosfilt(high_pass(sample_rate), wave)
+        loudest = np.convolve(filtered**2, np.ones(window) / window, "valid").max()
         wave *= np.sqrt(tap_power * 10 ** (rng.uniform(*noise["burst_db"]) / 10) / loudest)
-        bearing, away = rng.uniform(0, 2 * np.pi), rng.uniform(0.8, 2.5)
-        source = microphones_m.mean(axis=0) + away * np.array([np.cos(bearing), np.sin(bearing)])
-        distances = np.linalg.norm(microphones_m - source, axis=1)
+        distances = distances_from_somewhere_m(rng, microphones_m)
         delays = np.round(distances / SPEED_OF_SOUND_M_S * sample_rate).astype(int)
         start = int(rng.integers(max(sound.shape[1] - length - delays.max(), 1)))
         for channel, (delay, distance) in enumerate(zip(delays, distances, strict=True)):
             part = sound[channel, start + delay : start + delay + length]
             part += (wave * distances.min() / distance)[: len(part)].astype(np.float32)
     return count
+
+
+def distances_from_somewhere_m(rng: np.random.Generator, microphones_m: np.ndarray) -> np.ndarray:
+    """From a place in the room to the microphones, in m: [channels, 2] → [channels]."""
+    bearing, away = rng.uniform(0, 2 * np.pi), rng.uniform(0.8, 2.5)
+    source = microphones_m.mean(axis=0) + away * np.array([np.cos(bearing), np.sin(bearing)])
+    return np.linalg.norm(microphones_m - source, axis=1)
+
+
+def reverberation(
+    rng: np.random.Generator,
+    dry: np.ndarray,
+    channels: int,
+    sample_rate: int,
+    difficulty: Difficulty,
+) -> np.ndarray:
+    """What the walls return of a sound, different at every microphone.
+
+    Gaussian noise that falls by 60 dB in the reverberation time T (Polack 1993). At the distance
+    √(V / (100 π T)), in m and s, it is as strong as the direct sound (Kuttruff 2009, ch. 5).
+
+    Args:
+        rng: draws the noise.
+        dry: [samples], the sound at a distance of 1 m.
+        channels: how many microphones.
+        sample_rate: of the sound.
+        difficulty: says what the room is like.
+
+    Returns:
+        [channels, samples and those after which it has faded away] float32.
+    """
+    own = difficulty["reverberation"]
+    decay_s = own["rt60_s"] / np.log(1e6)
+    distance_m = np.sqrt(own["volume_m3"] / (100 * np.pi * own["rt60_s"]))
+    first = round(own["starts_ms"] / 1000 * sample_rate)
+    at = np.arange(first, round(own["rt60_s"] * FAINTEST_DB / -60 * sample_rate))
+    # Its energy, had it started with the sound, is that of the direct sound at that distance.
+    level = np.sqrt(1 / (decay_s * sample_rate)) / distance_m
+    fall = (level * np.exp(-at / (2 * decay_s * sample_rate))).astype(np.float32)
+    noise = rng.standard_normal((channels, len(at)), dtype=np.float32) * fall
+    sound = np.zeros((channels, first + len(at) + len(dry) - 1), dtype=np.float32)
+    sound[:, first:] = signal.fftconvolve(noise, dry[None].astype(np.float32), axes=1)
+    return sound

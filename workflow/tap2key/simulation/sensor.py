@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from tap2key.simulation.difficulty import Difficulty
+from tap2key.simulation.difficulty import DISTURBANCES, Difficulty
 from tap2key.study.keyboard import MM_PER_UNIT, Keyboard
 
 EVENTS = {"Down": "   Down", "Move": "   Move", "Up": "     Up"}
@@ -27,6 +27,10 @@ class Contacts:
     duration_s: np.ndarray
     reading_mm: np.ndarray
 
+    def later(self, by_s: float) -> "Contacts":
+        """The same, some seconds later."""
+        return Contacts(self.start_s + by_s, self.duration_s, self.reading_mm)
+
 
 def read_positions(
     rng: np.random.Generator, position_mm: np.ndarray, difficulty: Difficulty
@@ -41,6 +45,11 @@ def missed(rng: np.random.Generator, count: int, difficulty: Difficulty) -> np.n
     return rng.random(count) < difficulty["sensor"]["missed"]
 
 
+def merged(rng: np.random.Generator, second: np.ndarray, difficulty: Difficulty) -> np.ndarray:
+    """Which taps the sensor takes for part of the touch just before: [n] bool → [n] bool."""
+    return second & (rng.random(len(second)) < difficulty[DISTURBANCES]["overlap"]["missed"])
+
+
 def phantoms(
     rng: np.random.Generator, keyboard: Keyboard, taps: int, span_s: float, difficulty: Difficulty
 ) -> Contacts:
@@ -50,9 +59,14 @@ def phantoms(
 
 
 def strays(
-    rng: np.random.Generator, keyboard: Keyboard, span_s: tuple[float, float], count: int
+    rng: np.random.Generator,
+    keyboard: Keyboard,
+    span_s: tuple[float, float],
+    difficulty: Difficulty,
 ) -> Contacts:
     """Touches while nothing is recorded, within `span_s`."""
+    low, high = difficulty["sensor"]["stray_touches"]
+    count = int(rng.integers(low, high + 1))
     return _anywhere(rng, keyboard, rng.uniform(*span_s, count))
 
 

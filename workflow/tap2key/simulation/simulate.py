@@ -10,13 +10,20 @@ from pathlib import Path
 
 import psutil
 
+from tap2key.audio.array_argument import add_array
+from tap2key.config.arguments import add_settings, settings_of
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.output_guard import check_folder, path_arguments
 from tap2key.core.progress import progress
-from tap2key.core.shipped import DIFFICULTY, KEYBOARD
-from tap2key.simulation.difficulty import load_difficulty
-from tap2key.simulation.plan import CHOICES, DEFAULTS, PlannedSession, plan_study
+from tap2key.core.shipped import KEYBOARD, text_file
+from tap2key.simulation.difficulty import difficulty_files, load_difficulty
+from tap2key.simulation.plan import PlannedSession, plan_study
 from tap2key.simulation.session import earlier_files, make_session
+from tap2key.simulation.session_table import (
+    check_session_table,
+    write_session_table,
+    write_texts,
+)
 from tap2key.study.keyboard import load_keyboard
 
 OUTPUTS = ("--study", "--truth")
@@ -26,24 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("--study", type=Path, required=True, help="folder to write the study to")
     parser.add_argument(
-        "--truth", type=Path, required=True, help="folder for what is true of it, not inside it"
+        "--truth", type=Path, required=True, help="folder for the ground truth, outside the study"
     )
-    for key in ("participants", "sessions", "recordings", "taps"):
-        parser.add_argument(
-            f"--{key}", type=int, default=DEFAULTS[key], help="default: %(default)s"
-        )
-    parser.add_argument("--seed", type=int, default=DEFAULTS["seed"], help="default: %(default)s")
-    for key, allowed in CHOICES.items():
-        parser.add_argument(
-            f"--{key}", choices=allowed, default=DEFAULTS[key], help="default: %(default)s"
-        )
-    parser.add_argument(
-        "--difficulty", type=Path, help="difficulty file (default: the shipped one)"
-    )
+    add_settings(parser, "simulate")
     parser.add_argument("--keyboard", type=Path, default=KEYBOARD, help="csv of key centres")
-    parser.add_argument("--only", metavar="FOLDER", help="make this session folder alone")
+    add_array(parser)
+    parser.add_argument("--only", metavar="FOLDER", help="simulate only this session folder")
     parser.add_argument(
-        "--workers", type=int, help="processes at once (default: the machine's physical cores)"
+        "--threads", type=int, help="processes at once (default: the machine's physical cores)"
     )
 
 
@@ -56,31 +53,34 @@ def main(args: argparse.Namespace) -> None:
     study, truth = args.study.resolve(), args.truth.resolve()
     if truth.is_relative_to(study):
         raise Tap2keyError(
-            f"{args.truth}: the truth may not lie inside the study; name a folder beside it"
+            f"{args.truth}: the truth must not lie inside the study; give a folder beside it"
         )
-    settings = {key: getattr(args, key) for key in DEFAULTS}
-    sessions = plan_study(settings)
+    settings = settings_of(args, "simulate")
+    planned = sessions = plan_study(settings)
     if args.only is not None:
-        sessions = [session for session in sessions if session.folder == args.only]
+        sessions = [session for session in planned if session.folder == args.only]
         if not sessions:
             raise Tap2keyError(f"{args.only}: no session of this study; check --only and --layout")
+    check_session_table(study)
     _check_outputs(args, sessions)
-    workers = args.workers or psutil.cpu_count(logical=False) or 1
-    if workers < 1:
-        raise Tap2keyError(f"--workers is {workers}; give a whole number above 0")
-    difficulty = args.difficulty or DIFFICULTY
-    settings["difficulty"] = str(difficulty) if args.difficulty else None
+    threads = args.threads or psutil.cpu_count(logical=False) or 1
+    if threads < 1:
+        raise Tap2keyError(f"--threads is {threads}; give a whole number above 0")
+    keyboard = load_keyboard(args.keyboard)
+    keyboard.check_places("simulated taps")
+    text = [path for path in [text_file(settings["text"])] if path is not None]
     make = partial(
         make_session,
         study=study,
         truth=truth,
         settings=settings,
-        keyboard=load_keyboard(args.keyboard),
-        difficulty=load_difficulty(difficulty),
-        inputs=[Path(difficulty), args.keyboard],
+        keyboard=keyboard,
+        difficulty=load_difficulty(settings["difficulty"]),
+        inputs=[*difficulty_files(settings["difficulty"]), args.keyboard, *text],
+        array=args.array,
     )
     # A single session is spread over its recordings, a study over its sessions.
-    workers = min(workers, len(sessions) if len(sessions) > 1 else settings["recordings"])
+    workers = min(threads, len(sessions) if len(sessions) > 1 else settings["recordings"])
     spawn = get_context("spawn")
     with ProcessPoolExecutor(workers, spawn) if workers > 1 else nullcontext() as pool:
         mapper = pool.map if pool else map
@@ -89,10 +89,15 @@ def main(args: argparse.Namespace) -> None:
         else:
             for _ in progress(mapper(make, sessions), "sessions simulated", len(sessions)):
                 pass
+    write_session_table(study, planned)
+    write_texts(study, planned, settings, keyboard)
 
 
 def _check_outputs(args: argparse.Namespace, sessions: Iterable[PlannedSession]) -> None:
     inputs = [(flag, path) for flag, path in path_arguments(args) if flag not in OUTPUTS]
+    inputs += [("--difficulty", path) for path in difficulty_files(args.difficulty)]
+    if (text := text_file(args.text)) is not None:
+        inputs.append(("--text", text))
     for planned in sessions:
         check_folder(
             args.study / planned.folder,

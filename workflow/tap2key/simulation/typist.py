@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tap2key.simulation.difficulty import Difficulty
+from tap2key.simulation.difficulty import DISTURBANCES, Difficulty
 from tap2key.simulation.random_streams import bounded_normal
+from tap2key.simulation.sentences import Typed
 from tap2key.study.keyboard import MM_PER_UNIT, Keyboard
 
 FORCE_BOUND_SD = 2.5
@@ -34,7 +35,9 @@ class Taps:
     """Every tap of one recording, in order of time; each field is [n] but `position_mm` [n, 2].
 
     `contact_s` is when the finger touches down, from the first sample of the recording.
-    `bounce_s` is how much later it does so again, NaN where it does not.
+    `bounce_s` is how much later it does so again, NaN where it does not. `liftoff_db` is how loud
+    it is as it leaves after `duration_s`, against the tap, NaN where it is not heard. `second` says
+    which are the second of two fingers that come down almost at once.
     """
 
     contact_s: np.ndarray
@@ -46,6 +49,8 @@ class Taps:
     bounce_s: np.ndarray
     bounce_gain: np.ndarray
     duration_s: np.ndarray
+    liftoff_db: np.ndarray
+    second: np.ndarray
 
 
 def draw_typist(rng: np.random.Generator, keyboard: Keyboard, difficulty: Difficulty) -> Typist:
@@ -69,11 +74,13 @@ def draw_taps(
     keyboard: Keyboard,
     difficulty: Difficulty,
     count: int,
+    typed: Typed | None = None,
 ) -> Taps:
-    """Draw the taps of one recording."""
-    habits = difficulty["typist"]
-    contact_s = tap_times(rng, count, typist.taps_per_s, difficulty["rhythm"])
-    centres = keyboard.centres[key_order(rng, keyboard, count)]
+    """Draw the taps of one recording: of all keys in random order, or of what is typed."""
+    habits, disturbances = difficulty["typist"], difficulty[DISTURBANCES]
+    aimed, contact_s, second = draw_aims(rng, typist, keyboard, difficulty, count, typed)
+    (leaving,) = rng.spawn(1)
+    count, centres = len(aimed), keyboard.centres[aimed]
     bias = np.array([typist.row_bias_mm[float(y)] for y in centres[:, 1]])
     aim = rng.normal(0, habits["aim_sd_mm"], (count, 2))
     vary = 1 + habits["tap_to_tap"] * bounded_normal(rng, 2.5, 3 * count).reshape(3, count)
@@ -90,7 +97,62 @@ def draw_taps(
         bounce_s=np.where(bounced, bounce_s, np.nan),
         bounce_gain=10 ** (_between(rng, habits["bounce_db"], count) / 20),
         duration_s=np.clip(rng.normal(0.085, 0.02, count), 0.03, 0.15),
+        liftoff_db=np.where(
+            leaving.random(count) < disturbances["liftoff"]["share"],
+            _between(leaving, disturbances["liftoff"]["level_db"], count),
+            np.nan,
+        ),
+        second=second,
     )
+
+
+def draw_aims(
+    rng: np.random.Generator,
+    typist: Typist,
+    keyboard: Keyboard,
+    difficulty: Difficulty,
+    count: int,
+    typed: Typed | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The first that is drawn of a recording's taps; all else follows.
+
+    Returns:
+        Which centre each tap aims at; its time of contact in s; and whether it is the second of two
+        fingers that come down almost at once: [n] each.
+    """
+    # Of its own, so that without such pairs all else is as it was.
+    (pairing,) = rng.spawn(1)
+    if typed is None:
+        contact_s = tap_times(rng, count, typist.taps_per_s, difficulty["rhythm"])
+        aimed = key_order(rng, keyboard, count)
+    else:
+        contact_s, aimed = typed.contact_s, typed.centres
+    return aimed, *overlapped(pairing, contact_s, aimed, difficulty[DISTURBANCES]["overlap"])
+
+
+def overlapped(
+    rng: np.random.Generator, contact_s: np.ndarray, aimed: np.ndarray, overlap: dict[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bring pairs of successive taps so close together that their fingers overlap.
+
+    Args:
+        rng: draws which, and how close.
+        contact_s: [n], rising.
+        aimed: [n], the centre of each; two taps of the same one stay apart.
+        overlap: that section of the difficulty file.
+
+    Returns:
+        The times with the second tap of each pair moved up, and which taps those are: [n] each.
+    """
+    first = np.arange(0, len(aimed) - 1, 2)
+    first = first[aimed[first] != aimed[first + 1]]
+    wanted = min(round(overlap["share"] * len(aimed) / 2), len(first))
+    seconds = np.sort(rng.permutation(first)[:wanted]) + 1
+    moved, second = contact_s.copy(), np.zeros(len(aimed), dtype=bool)
+    second[seconds] = True
+    gap_s = _between(rng, overlap["gap_ms"], len(seconds)) / 1000
+    moved[seconds] = np.minimum(contact_s[seconds - 1] + gap_s, contact_s[seconds])
+    return moved, second
 
 
 def key_order(rng: np.random.Generator, keyboard: Keyboard, count: int) -> np.ndarray:

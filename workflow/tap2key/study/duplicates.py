@@ -13,9 +13,12 @@ from pathlib import Path
 
 from tap2key.audio.quick_header import SoundHeader, read_header
 from tap2key.core.errors import Tap2keyError
+from tap2key.study.manifest import NO_START
 from tap2key.study.session_files import TABLE_NAME
+from tap2key.study.truth import CLIPS
 
 LEAVE_OUT = f"leave one out with use = no in {TABLE_NAME}"
+TAKE_OUT = "take one out of its folder"
 # The sound card starts late and file names' times are rounded.
 OVERLAP_S = 2.0
 # Where equally long sounds are compared before they are read whole, as shares of their length.
@@ -36,10 +39,12 @@ def check_duplicates(recordings: Sequence) -> None:
             participant, or with the same touch log, is still running; a file cannot be read.
     """
     paths = [r.path for r in recordings]
+    clips = {r.path for r in recordings if r.truth == CLIPS}
     status = {path: _status(path) for path in paths}
     same = _first_pair(paths, lambda path: (status[path].st_dev, status[path].st_ino))
     if same:
-        raise Tap2keyError(f"{same[0]} and {same[1]} are one file; {LEAVE_OUT}")
+        advice = TAKE_OUT if clips.issuperset(same) else LEAVE_OUT
+        raise Tap2keyError(f"{same[0]} and {same[1]} are the same file; {advice}")
     filled = [path for path in paths if status[path].st_size]
     headers = {path: read_header(path) for path in filled}
     extents = {path: _extent(headers[path], status[path].st_size) for path in filled}
@@ -47,7 +52,8 @@ def check_duplicates(recordings: Sequence) -> None:
         {p: extent for p, extent in extents.items() if extent[1] > LEAST_SOUND_BYTES}
     )
     if same:
-        raise Tap2keyError(f"{same[0]} and {same[1]} hold the same sound; {LEAVE_OUT}")
+        advice = TAKE_OUT if clips.issuperset(same) else LEAVE_OUT
+        raise Tap2keyError(f"{same[0]} and {same[1]} hold the same sound; {advice}")
     for group in _on_one_clock(recordings):
         _check_overlaps(group, headers)
 
@@ -56,9 +62,7 @@ def _status(path: Path) -> os.stat_result:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise Tap2keyError(
-            f"{path}: a link to nothing; mend the link, or {LEAVE_OUT.replace('one', 'it')}"
-        ) from None
+        raise Tap2keyError(f"{path}: a link to nothing; fix the link, or remove it") from None
     except OSError as error:
         raise Tap2keyError(f"{path}: not readable ({error.strerror})") from None
     if not stat.S_ISREG(status.st_mode):
@@ -138,14 +142,16 @@ def _on_one_clock(recordings: Sequence) -> list[list]:
     for long_alike in _alike(extents, lambda log: extents[log]):
         for sampled_alike in _alike(long_alike, lambda log: _sampled(log, *extents[log])):
             for alike in _alike(sampled_alike, lambda log: _digest(log, *extents[log])):
-                own = [r for files, rs in sessions.items() if set(files) & set(alike) for r in rs]
+                logs_alike = set(alike)
+                own = [r for files, rs in sessions.items() if logs_alike & set(files) for r in rs]
                 shared.append(own)
     return [*people.values(), *shared]
 
 
 def _check_overlaps(recordings: Sequence, headers: dict[Path, SoundHeader | None]) -> None:
     last, last_s, last_end = None, 0.0, datetime.min
-    for recording in sorted(recordings, key=lambda r: r.start):
+    known = [r for r in recordings if r.start != NO_START]
+    for recording in sorted(known, key=lambda r: r.start):
         header = headers.get(recording.path)
         if header is None:
             continue
@@ -158,8 +164,8 @@ def _check_overlaps(recordings: Sequence, headers: dict[Path, SoundHeader | None
                 )
                 raise Tap2keyError(
                     f"{recording.path} begins at {recording.start:%H:%M:%S} while {last.path} "
-                    f"{whose} runs until {last_end:%Y-%m-%d %H:%M:%S}; correct a start in "
-                    f"{TABLE_NAME}, or {LEAVE_OUT.removesuffix(f' in {TABLE_NAME}')}"
+                    f"{whose} runs until {last_end:%Y-%m-%d %H:%M:%S}; correct a start"
+                    f" in {TABLE_NAME}, or leave one out with use = no"
                 )
         end = recording.start + timedelta(seconds=min(header.seconds, 1e6))
         if last is None or end > last_end:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from tap2key.audio.named_arrays import STUDYS_OWN
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv, write_tsv
 from tap2key.core.names import printable
 from tap2key.study.session_files import PassedOver
+from tap2key.study.truth import NEONODE
 
 MANIFEST_NAME = "manifest.tsv"
 MANIFEST_COLUMNS = (
@@ -20,7 +22,12 @@ MANIFEST_COLUMNS = (
     "start",
     "latency_s",
     "touch_files",
+    "groups",
+    "truth",
+    "array",
 )
+# Where a name has no start time: times in the recording need none.
+NO_START = datetime(1970, 1, 1)
 PASSED_OVER_NAME = "passed_over.tsv"
 PASSED_OVER_COLUMNS = ("participant", "session", "path", "reason")
 
@@ -29,7 +36,10 @@ PASSED_OVER_COLUMNS = ("participant", "session", "path", "reason")
 class Recording:
     """One recording of a session, and the touch files of that session.
 
-    `start` is what the file name claims; `latency_s` is set only where the user pinned it.
+    `start` is what the file name claims; `latency_s` is set only where the user pinned it. `groups`
+    are the study table's further columns and what they say of it. `truth` is the source of truth,
+    of which `touch_files` are the files. `array` is what it was recorded with: a name of the
+    configuration's `arrays`, or `array`.
     """
 
     participant: str
@@ -39,6 +49,16 @@ class Recording:
     start: datetime
     latency_s: float | None
     touch_files: tuple[Path, ...]
+    groups: tuple[tuple[str, str], ...] = ()
+    truth: str = NEONODE
+    array: str = STUDYS_OWN
+
+    def value_of(self, column: str) -> str | None:
+        """Its participant, session, array or truth, or what a further column of the study table
+        says of it.
+        """
+        named = {name: getattr(self, name) for name in ("participant", "session", "array", "truth")}
+        return {**dict(self.groups), **named}.get(column)
 
 
 def write_manifest(path: str | Path, recordings: Sequence[Recording]) -> None:
@@ -56,6 +76,9 @@ def write_manifest(path: str | Path, recordings: Sequence[Recording]) -> None:
             "start": r.start.isoformat(),
             "latency_s": r.latency_s,
             "touch_files": json.dumps([str(p) for p in r.touch_files], ensure_ascii=False),
+            "groups": json.dumps(dict(r.groups), ensure_ascii=False),
+            "truth": r.truth,
+            "array": r.array,
         }
         for r in recordings
     ]
@@ -75,6 +98,9 @@ def read_manifest(path: str | Path) -> list[Recording]:
             start=datetime.fromisoformat(row["start"]),
             latency_s=float(row["latency_s"]) if row["latency_s"] else None,
             touch_files=tuple(Path(p) for p in json.loads(row["touch_files"])),
+            groups=tuple(json.loads(row["groups"]).items()),
+            truth=row["truth"],
+            array=row["array"],
         )
         for row in read_tsv(path, required=MANIFEST_COLUMNS)
     ]

@@ -9,6 +9,7 @@ from tap2key.core.log import log
 from tap2key.study.duplicates import check_duplicates
 from tap2key.study.manifest import Recording, read_manifest
 from tap2key.study.scan import survey_session
+from tap2key.study.truth import CLIPS, NEONODE
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
@@ -59,5 +60,12 @@ def chosen_recordings(args: argparse.Namespace) -> list[Recording]:
 
 def session_folders(recordings: Iterable[Recording]) -> list[tuple[str, Path]]:
     """Where recordings and their touches lie, as inputs that a message can name."""
-    files = [file for r in recordings for file in (r.path, *r.touch_files)]
-    return [("session", folder) for folder in dict.fromkeys(file.parents[1] for file in files)]
+    folders = [folder for r in recordings for folder in _folders(r)]
+    return [("session", folder) for folder in dict.fromkeys(folders)]
+
+
+def _folders(recording: Recording) -> list[Path]:
+    if recording.truth == CLIPS:
+        return [recording.path]
+    up = 1 if recording.truth == NEONODE else 0
+    return [file.parents[up] for file in (recording.path, *recording.touch_files)]

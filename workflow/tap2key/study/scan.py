@@ -1,17 +1,18 @@
 """The study: which recordings there are, whose they are and when they started."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from tap2key.audio.chunks import RECORDING_ENDINGS
 from tap2key.core.errors import Tap2keyError
-from tap2key.core.names import composed
+from tap2key.core.names import by_number, composed
+from tap2key.study.clips import sounds_of
 from tap2key.study.duplicates import check_duplicates
 from tap2key.study.manifest import Recording
-from tap2key.study.naming import check_alike, check_names, names_in_folder
+from tap2key.study.naming import check_alike, check_names, check_path, names_in_folder
 from tap2key.study.session_files import (
     ACOUSTIC,
     NEONODE,
@@ -19,7 +20,14 @@ from tap2key.study.session_files import (
     files_of_session,
     find_sessions,
 )
-from tap2key.study.study_table import Said, place, read_study_table
+from tap2key.study.study_table import (
+    Named,
+    TableEntry,
+    place,
+    read_study_table,
+    stated_apart,
+)
+from tap2key.study.truth import NEONODE as NEONODE_SOURCE
 
 START = re.compile(
     r"(\d{2})\D(\d{2})\D(\d{2})\D(\d{1,6})\D(\d{2})\D(\d{2})\D(\d{4})"
@@ -81,12 +89,19 @@ def survey_session(
     """The recordings as `recordings_in` gives them, and what else looks like one."""
     folder = Path(folder)
     own = folder.absolute()
-    found = _session(folder, participant or own.parent.name, session or own.name, {})
+    found = session_in(folder, participant or own.parent.name, session or own.name, {})
     check_alike(found.recordings)
     return found
 
 
-def _session(folder: Path, participant: str, session: str, said: Mapping[str, Said]) -> Found:
+def session_in(
+    folder: Path, participant: str, session: str, entries: Mapping[str, TableEntry]
+) -> Found:
+    """The recordings of a session's own folder, as the study table's entries correct them.
+
+    Raises:
+        Tap2keyError: see `recordings_in`.
+    """
     files = files_of_session(folder)
     if not files.recordings:
         first, *others = RECORDING_ENDINGS
@@ -100,21 +115,20 @@ def _session(folder: Path, participant: str, session: str, said: Mapping[str, Sa
         )
     found, passed_over = [], list(files.passed_over)
     for path in files.recordings:
-        own = said.get(place(path))
+        own = entries.get(place(path))
         if own is not None and not own.use:
-            passed_over.append(_unwanted(path, own))
+            passed_over.append(unwanted(path, own))
             continue
-        found.append(
-            Recording(
-                participant=composed((own and own.participant) or participant),
-                session=composed((own and own.session) or session),
-                recording=composed(path.stem),
-                path=path,
-                start=(own and own.start) or parse_start(path.name),
-                latency_s=own.latency_s if own else None,
-                touch_files=files.touch_files,
-            )
+        recording = Recording(
+            participant=composed(participant),
+            session=composed(session),
+            recording=composed(path.stem),
+            path=path,
+            start=(own and own.start) or parse_start(path.name),
+            latency_s=None,
+            touch_files=files.touch_files,
         )
+        found.append(corrected(recording, own, entries.get(place(folder))))
     recordings = sorted(found, key=lambda r: (r.start, r.recording))
     names = (composed(participant), composed(session))
     return Found(recordings, [passed.of(*names) for passed in passed_over])
@@ -125,24 +139,50 @@ def _instead(passed_over: Iterable[PassedOver]) -> str:
     return "" if first is None else f" ({first.path.name} {first.reason})"
 
 
-def _unwanted(path: Path, said: Said) -> PassedOver:
-    return PassedOver(path, f"use = no ({said.where})", alarming=False)
+def unwanted(path: Path, entry: TableEntry) -> PassedOver:
+    """What the study table leaves out."""
+    return PassedOver(path, f"use = no ({entry.where})", alarming=False)
 
 
-def scan_study(study: Path, layout: str, table: Path | None = None) -> list[Recording]:
+def corrected(
+    recording: Recording, own: TableEntry | None, session: TableEntry | None
+) -> Recording:
+    """A recording with what the table says of it or, where it says nothing, of its session."""
+    entries = [entry for entry in (session, own) if entry is not None]
+    names = ("participant", "session", "array", "start", "latency_s")
+    stated = {
+        name: value
+        for entry in entries
+        for name in names
+        if (value := getattr(entry, name)) is not None
+    }
+    groups = {column: cell for entry in entries for column, cell in entry.groups.items()}
+    return replace(recording, **stated, groups=tuple(sorted(groups.items())))
+
+
+def scan_study(study: Path, session_pattern: str, table: Path | None = None) -> list[Recording]:
     """Every recording of a study, as `survey_study` finds it."""
-    return survey_study(study, layout, table).recordings
+    return survey_study(study, session_pattern, table).recordings
 
 
-def survey_study(study: Path, layout: str, table: Path | None = None) -> Found:
+def survey_study(
+    study: Path,
+    session_pattern: str,
+    table: Path | None = None,
+    arrays: Collection[str] = (),
+) -> Found:
     """Find every recording of a study, and what looks like one but is not used.
+
+    Sessions for which the table states another source of truth than the touch sensor are not
+    among them; see `survey_stated`.
 
     Args:
         study: the root folder.
-        layout: a regular expression with the groups `participant` and `session`, matched against
-            each session folder's path relative to the study, with `/` between folders.
+        session_pattern: a regular expression with the groups `participant` and `session`, matched
+            against each session folder's path relative to the study, with `/` between folders.
         table: a `study.tsv` whose cells override what was found; default: the one in the study,
             if there is one. Each row names a recording or a session folder in `path`.
+        arrays: names of the arrays that it may name.
 
     Raises:
         Tap2keyError: an unreadable study or table, an unmatched or incomplete session, a name that
@@ -154,29 +194,22 @@ def survey_study(study: Path, layout: str, table: Path | None = None) -> Found:
             f"study folder {study} not found; set study in the config or --config study=FOLDER"
         )
     folders, passed_over = find_sessions(study)
-    said = read_study_table(table, study, folders)
+    entries = read_study_table(table, study, Named(NEONODE_SOURCE, folders), arrays)
+    is_apart = stated_apart(entries, NEONODE_SOURCE)
+    passed_over = [passed for passed in passed_over if not is_apart(passed.path)]
     recordings: list[Recording] = []
     for folder in folders:
-        own = said.get(place(folder))
-        if own is not None and not own.use:
-            passed_over.append(_unwanted(folder, own))
+        if is_apart(folder):
             continue
-        participant, session = (own.participant, own.session) if own else (None, None)
-        if not (participant and session):
-            read = names_in_folder(layout, folder.relative_to(study).as_posix())
-            participant, session = participant or read["participant"], session or read["session"]
-        found = _session(folder, participant, session, said)
+        own = entries.get(place(folder))
+        if own is not None and not own.use:
+            passed_over.append(unwanted(folder, own))
+            continue
+        relative = folder.relative_to(study).as_posix()
+        found = session_in(folder, *session_names(session_pattern, relative, own), entries)
         passed_over += found.passed_over
-        if own is not None and own.latency_s is not None:
-            found = Found(
-                [
-                    replace(r, latency_s=own.latency_s) if r.latency_s is None else r
-                    for r in found.recordings
-                ],
-                found.passed_over,
-            )
         recordings += found.recordings
-    if not recordings:
+    if not recordings and not any(is_apart(entry.path) for entry in entries.values()):
         raise Tap2keyError(
             f"{study}: no session in it (a folder with {ACOUSTIC} and {NEONODE}); "
             "set study in the config or --config study=FOLDER"
@@ -185,15 +218,28 @@ def survey_study(study: Path, layout: str, table: Path | None = None) -> Found:
     return Found(sorted(recordings, key=in_order), passed_over)
 
 
+def session_names(session_pattern: str, relative: str, entry: TableEntry | None) -> tuple[str, str]:
+    """Participant and session, from the table or else from a folder's path in the study."""
+    participant, session = (entry.participant, entry.session) if entry else (None, None)
+    if participant and session:
+        return participant, session
+    read = names_in_folder(session_pattern, relative)
+    return participant or read["participant"], session or read["session"]
+
+
 def check_recordings(recordings: Sequence[Recording]) -> None:
     """Refuse names that cannot be used, and the same person or sound under two names."""
     check_names(recordings)
-    check_duplicates(recordings)
+    sounds = [replace(r, path=path) for r in recordings for path in sounds_of(r)]
+    for sound in sounds:
+        check_path(sound.path)
+    check_duplicates(sounds)
 
 
 def in_order(recording: Recording) -> tuple:
     """What recordings are sorted by."""
-    return recording.participant, recording.session, recording.start, recording.recording
+    name = by_number(recording.recording)
+    return recording.participant, recording.session, recording.start, name
 
 
 def select_participants(

@@ -30,7 +30,7 @@ SOUND_HEADS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC")
 TEXT = (".csv", ".txt", ".tsv", ".log", ".dat", "")
 NAMED_AS_LOG = re.compile(r"(nnode|neonode).*\.(csv|txt|tsv|log|dat|xlsx?|ods)", re.I)
 # What older scripts and `export` cut out of recordings, thousands of files.
-WINDOW = re.compile(r"_\d+_8chan\.wav$", re.I)
+WINDOW = re.compile(r"_\d+_\d+chan\.wav$", re.I)
 SOUND_ELSEWHERE, LOG_ELSEWHERE = (
     f"lies outside {folder}, or in a folder below it; put it into {folder} itself"
     for folder in (ACOUSTIC, NEONODE)
@@ -266,8 +266,8 @@ def _why_not_log(log: Path, used: Sequence[Path]) -> str | None:
     try:
         times = read_touches([log]).times
     except Tap2keyError as error:
-        said = str(error).removeprefix(f"{log}: ").removeprefix(f"{log}, ")
-        return f"is not called *{TOUCH_ENDING} and does not read as a touch log ({said})"
+        reason = str(error).removeprefix(f"{log}: ").removeprefix(f"{log}, ")
+        return f"is not called *{TOUCH_ENDING} and does not read as a touch log ({reason})"
     for other in used:
         try:
             others = read_touches([other]).times

@@ -33,8 +33,9 @@ def check_touches(touches: Touches, keyboard: Keyboard, files: Sequence[Path]) -
 
     Raises:
         Tap2keyError: the times have lost their fractions of seconds, or most places are beside the
-            keyboard.
+            keyboard, or it lacks the place of a key.
     """
+    keyboard.check_places("the sensor's touches")
     if len(touches.times) < FEWEST_TOUCHES:
         return
     where = ", ".join(map(str, files))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tap2key.core.errors import Tap2keyError
+from tap2key.study.truth import Events
 
 NUMBER = r"\s*([+-]?[0-9]{1,9}(?:\.[0-9]{0,9})?)\s*"
 ROW = re.compile(
@@ -25,21 +26,8 @@ FALLS_BACK = timedelta(milliseconds=30)
 
 
 @dataclass(frozen=True)
-class Touches:
-    """All touches of a session in time order.
-
-    `times` is [n] datetime64[us] by the sensor's clock; `xy` is [n, 2] in 0.1 mm. `run` is [n]:
-    which stretch of the logs, with times that rise from row to row, a touch is from. A clock that
-    is set back starts a new one.
-    """
-
-    times: np.ndarray
-    xy: np.ndarray
-    run: np.ndarray
-
-    def seconds_since(self, start: datetime) -> np.ndarray:
-        """Each touch's time in seconds after `start`: [n] float64."""
-        return (self.times - np.datetime64(start, "us")) / np.timedelta64(1, "s")
+class Touches(Events):
+    """All touches of a session: events of the sensor, whose keys follow from their places."""
 
     def between(self, start: datetime, first_s: float, last_s: float) -> "Touches":
         """The touches from `first_s` to `last_s` seconds after `start`."""
@@ -110,7 +98,7 @@ def _downs(path: Path) -> list[Down]:
                 continue
             raise Tap2keyError(
                 f"{path}, row {number}: not 'time, id, event, x, y, size' with a time like "
-                "2023-01-27 13:05:22.123; mend or delete the row"
+                "2023-01-27 13:05:22.123; fix or delete the row"
             )
         second, fraction, touch, event, x, y, _ = row.groups()
         if event != "Down":
@@ -121,7 +109,7 @@ def _downs(path: Path) -> list[Down]:
             )
         except ValueError:
             raise Tap2keyError(
-                f"{path}, row {number}: {second} is not a time; mend or delete the row"
+                f"{path}, row {number}: {second} is not a time; fix or delete the row"
             ) from None
         found.append((time, touch, float(x), float(y)))
     return found

@@ -26,6 +26,8 @@ class Augmentation:
         polarity: flip the sign of half the windows.
         noise_db: largest rise of the window's own noise floor, as if the tap were softer.
         channel_dropout: probability that a channel is silent.
+        correlation_noise: of the representation `pairs`, noise beside a correlation's own standard
+            deviation.
     """
 
     gain_db: float = 0.0
@@ -37,6 +39,7 @@ class Augmentation:
     polarity: bool = False
     noise_db: float = 0.0
     channel_dropout: float = 0.0
+    correlation_noise: float = 0.0
 
     @property
     def filters(self) -> bool:

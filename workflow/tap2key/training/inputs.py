@@ -8,10 +8,12 @@ import torch
 from datasets import Dataset
 from transformers import Wav2Vec2FeatureExtractor
 
+from tap2key.config.stage_settings import PAIRS
 from tap2key.datasets.crops import Cut
 from tap2key.datasets.encoded_dataset import Rows
-from tap2key.datasets.representations import Encoding
+from tap2key.datasets.encoding import Encoding
 from tap2key.training.augmentation import Augmentation, augment
+from tap2key.training.pair_augmentation import augment_pairs
 
 TARGETS = "targets"
 
@@ -62,13 +64,13 @@ class Inputs(torch.utils.data.Dataset):
         shifts = None
         if self.augmentation is not None:
             seeds = [(self.seed, self.epoch, int(row)) for row in rows]
-            windows, shifts = augment(
-                windows,
-                self.encoding.sample_rate,
-                self.encoding.onset_frame,
-                self.augmentation,
-                seeds,
-            )
+            rate = self.encoding.sample_rate
+            if self.encoding.representation == PAIRS:
+                windows = augment_pairs(windows, rate, self.augmentation, seeds)
+            else:
+                windows, shifts = augment(
+                    windows, rate, self.encoding.onset_frame, self.augmentation, seeds
+                )
         return self.normalised(self.cut(windows, shifts))
 
     def normalised(self, flat: np.ndarray) -> torch.Tensor:

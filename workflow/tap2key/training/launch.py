@@ -6,23 +6,26 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from tap2key.config.arguments import add_settings, options_of, settings_of
+from tap2key.config.stage_settings import PROCESSES
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.log import log
 
 FIRST_PORT = 20_000
 PORTS = 20_000
 ONE_NODE = "localhost"
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True)
 class Shape:
     """How many processes train one model, where, and with what."""
 
-    nodes: int = 1
-    processes: int = 1
-    threads: int = 1
+    nodes: int
+    processes: int
+    threads: int
     gpu: bool = False
 
     @property
@@ -32,18 +35,16 @@ class Shape:
 
     def options(self) -> list[str]:
         """The options of this stage that describe it."""
-        numbers = ("--nodes", self.nodes, "--processes", self.processes, "--threads", self.threads)
-        return [*map(str, numbers), *(["--gpu"] if self.gpu else [])]
+        chosen = options_of("launch", asdict(self), PROCESSES)
+        return [*chosen, "--threads", str(self.threads)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the stage's command line."""
-    parser.add_argument("--nodes", type=int, default=1, help="SLURM nodes that train together")
-    parser.add_argument("--processes", type=int, default=1, help="processes on each node")
+    add_settings(parser, "launch", PROCESSES)
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count(), help="CPU threads of a node's processes"
     )
-    parser.add_argument("--gpu", action="store_true", help="one GPU per process; fail without")
     parser.add_argument(
         "--joined", action="store_true", help="srun started this on each node; not for use by hand"
     )
@@ -52,10 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Replace this process by the launcher, or by `srun` of this stage on every node."""
-    for name in ("nodes", "processes", "threads"):
-        if getattr(args, name) < 1:
-            raise Tap2keyError(f"--{name} {getattr(args, name)}: must be at least 1")
-    shape = Shape(args.nodes, args.processes, args.threads, args.gpu)
+    if args.threads < 1:
+        raise Tap2keyError(f"--threads is {args.threads}; it must be at least 1")
+    shape = Shape(**settings_of(args, "launch", PROCESSES), threads=args.threads)
     if shape.nodes > 1 and not args.joined:
         command = srun_command(shape, args.training, os.environ)
     else:
@@ -66,6 +66,9 @@ def main(args: argparse.Namespace) -> None:
     # launchers between died of it, the job would be over before the checkpoint was written.
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
+    if not shape.gpu:
+        # Otherwise torch would use what GPUs it finds, and several processes fail for want of more.
+        os.environ[VISIBLE_GPUS] = ""
     try:
         os.execvp(command[0], command)
     except OSError as error:
@@ -137,9 +140,11 @@ def first_host(environment: Mapping[str, str]) -> str:
     nodes = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_JOB_NODELIST")
     if not nodes:
         raise Tap2keyError("--joined: only for srun, which sets SLURM_JOB_NODELIST")
-    told = subprocess.run(
+    expanded = subprocess.run(
         ["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=False
     )
-    if told.returncode != 0:
-        raise Tap2keyError(f"scontrol cannot expand the node list {nodes}: {told.stderr.strip()}")
-    return told.stdout.split()[0]
+    if expanded.returncode != 0:
+        raise Tap2keyError(
+            f"scontrol cannot expand the node list {nodes}: {expanded.stderr.strip()}"
+        )
+    return expanded.stdout.split()[0]

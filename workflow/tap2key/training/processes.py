@@ -2,7 +2,7 @@
 
 import hashlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,15 +18,32 @@ from tap2key.core.log import log
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
-Told = TypeVar("Told")
+Value = TypeVar("Value")
 
 
-def told_by_first(value: Told) -> Told:
+def broadcast_from_first(value: Value) -> Value:
     """The first process's `value`, on every process."""
-    told = [value]
+    values = [value]
     if PartialState().num_processes > 1:
-        broadcast_object_list(told)
-    return told[0]
+        broadcast_object_list(values)
+    return values[0]
+
+
+def check_gpus(environment: Mapping[str, str]) -> None:
+    """Refuse several processes on one GPU, which NCCL, their means of talking, cannot serve.
+
+    Args:
+        environment: as the launcher made it; LOCAL_WORLD_SIZE is the processes on this node.
+
+    Raises:
+        Tap2keyError: there are GPUs, but fewer than processes.
+    """
+    processes, gpus = int(environment.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
+    if torch.cuda.is_available() and processes > gpus:
+        raise Tap2keyError(
+            f"launch.processes {processes}: each needs a GPU of its own, and there are {gpus} "
+            f"here; set launch.processes to {gpus}, or ask for more GPUs in the profile"
+        )
 
 
 @contextmanager
@@ -45,11 +62,11 @@ def sole_writer(folder: Path, seconds: float) -> Iterator[None]:
     except Timeout:
         pass
     # The others would wait for ever for a first process that has given up.
-    if not told_by_first(lock.is_locked):
+    if not broadcast_from_first(lock.is_locked):
         if not first:
             raise SystemExit(1)
         raise Tap2keyError(
-            f"{folder}: another job is training this very model; wait for it or cancel it"
+            f"{folder}: another job is training this model; wait for it or cancel it"
         )
     try:
         yield
@@ -80,20 +97,20 @@ class Interruption(TrainerCallback):
 
     def __init__(self) -> None:
         """Nothing has arrived yet."""
-        self.heard: str | None = None
+        self.received: str | None = None
 
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Note signals instead of ending."""
-        before = {number: signal.signal(number, self._hear) for number in STOP_SIGNALS}
+        before = {number: signal.signal(number, self._receive) for number in STOP_SIGNALS}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _hear(self, number: int, frame: object) -> None:
-        self.heard = signal.Signals(number).name
+    def _receive(self, number: int, frame: object) -> None:
+        self.received = signal.Signals(number).name
 
     def on_step_end(
         self,
@@ -102,11 +119,11 @@ class Interruption(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """All processes stop after the same step, whichever of them heard the signal first."""
+        """All processes stop after the same step, whichever of them received the signal."""
         here = PartialState()
-        stop = self.heard is not None
+        stop = self.received is not None
         if here.num_processes > 1:
-            heard = torch.tensor([float(stop)], device=here.device)
-            stop = bool(reduce(heard, "sum").item())
+            stops = torch.tensor([float(stop)], device=here.device)
+            stop = bool(reduce(stops, "sum").item())
         if stop:
             control.should_save = control.should_training_stop = True

@@ -11,12 +11,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
+from datasets import Dataset
 from torch.nn.functional import cross_entropy
 from transformers import Trainer
 
 from tap2key.core.errors import DivergedError, Tap2keyError
+from tap2key.core.log import log
+from tap2key.datasets.encoded_dataset import identities, touched_at
 from tap2key.models.divergence import ADVICE
-from tap2key.models.key_places import Places, seen_from_the_table
+from tap2key.models.key_places import Places
 from tap2key.training.inputs import TARGETS
 
 # Touches as far from one key as from another are told apart by rounding alone.
@@ -29,7 +33,9 @@ def soft_labels(
     """Each key's share of each tap: a normal density of the touch about the key's nearest centre.
 
     The tap's own key has the largest share, since labels are those of the nearest centre. A tap
-    with another label than that, or without a place, belongs to its label alone.
+    whose touch has no place counts as one at its key's centre, or in equal parts at each of its
+    centres. A tap with another label than its place's belongs to its label alone, and so does one
+    without a place outside every key or on a key that has none.
 
     Args:
         labels: [n], indices of labels.
@@ -41,13 +47,47 @@ def soft_labels(
         [n, labels] float32, rows adding up to 1, and [n], which taps have another label than their
         place's.
     """
-    squares = places.squared_distances(seen_from_the_table(touched.astype(float)))
-    placed, nearest = ~np.isnan(squares[:, 0]), squares.min(axis=1)
+    squares = _squares(places.seen(touched.astype(float)), places)
+    placed, nearest = np.isfinite(squares).any(axis=1), squares.min(axis=1)
     soft = placed & (squares[np.arange(len(labels)), labels] <= nearest + TIE_MM2)
     shares = np.eye(len(places.labels))[labels]
-    near = np.exp((nearest[:, None] - squares) / (2 * sd_mm**2))
-    shares[soft] = (near / near.sum(axis=1, keepdims=True))[soft]
+    shares[soft] = _density(squares[soft], sd_mm)
+    for label in np.unique(labels[~placed]):
+        if not np.isnan(places.centres[label]).any():
+            parts = _squares(places.parts[places.labels[label]], places)
+            shares[~placed & (labels == label)] = _density(parts, sd_mm).mean(axis=0)
     return shares.astype(np.float32), placed & ~soft
+
+
+def _squares(where: np.ndarray, places: Places) -> np.ndarray:
+    """From places to each label's nearest centre: [n, 2] in mm → [n, labels] in mm²."""
+    squares = places.squared_distances(where)
+    squares[:, ~places.placed] = np.inf
+    return squares
+
+
+def _density(squares: np.ndarray, sd_mm: float) -> np.ndarray:
+    """[n, labels] in mm² → [n, labels], rows adding up to 1."""
+    near = np.exp((squares.min(axis=1, keepdims=True) - squares) / (2 * sd_mm**2))
+    return near / near.sum(axis=1, keepdims=True)
+
+
+def targets_of(data: Dataset, sd_mm: float, places: Places | None, side: str) -> np.ndarray | None:
+    """The soft labels of a side's rows; None if neither a key nor a row's touch has a place."""
+    if places is None:
+        return None
+    touched = touched_at(data)
+    if np.isnan(touched).all() and np.isnan(places.centres).all():
+        return None
+    labels = np.array(data.with_format("numpy")["label"])
+    shares, elsewhere = soft_labels(labels, touched, places, sd_mm)
+    if elsewhere.any() and PartialState().is_main_process:
+        taps = len({key for key, other in zip(identities(data), elsewhere, strict=True) if other})
+        log.warning(
+            f"{side}: {taps} taps have another label than --keyboard gives their "
+            "touch and teach it alone; give the key centres that they were labelled with"
+        )
+    return shares
 
 
 class SoftLabelTrainer(Trainer):

@@ -45,7 +45,7 @@ def _copied(dataset: Path, root: Path) -> Path:
     except OSError as error:
         raise Tap2keyError(
             f"launch.stage_to {root}: cannot copy {dataset} there "
-            f"({' '.join(str(error).split())}); free some room or set it to null"
+            f"({' '.join(str(error).split())}); free some space or set it to null"
         ) from error
     return target
 
@@ -81,7 +81,7 @@ def _set_aside(target: Path, damaged: Path, files: frozenset[str]) -> None:
     others = sorted(name for name in leaves(target) - files if not name.endswith("/"))
     if others or not target.is_dir() or target.is_symlink():
         raise Tap2keyError(
-            f"{target}: is no copy of a dataset{f', it holds {others[0]}' if others else ''}; move "
-            "it away, or let launch.stage_to name another folder"
+            f"{target}: is not a copy of a dataset{f', it holds {others[0]}' if others else ''}; "
+            "move it away, or let launch.stage_to choose another folder"
         )
     os.rename(target, damaged)

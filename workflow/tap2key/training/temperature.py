@@ -1,17 +1,24 @@
-"""Temperature scaling: a network's probabilities made as sure as they are right.
+"""Temperature scaling: a model's probabilities made as sure as they are right.
 
 Source:
     Guo, C., Pleiss, G., Sun, Y., Weinberger, K. (2017), On calibration of modern neural networks,
         Proc. 34th Int. Conf. Machine Learning, 1321-1330.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from tap2key.core.errors import DivergedError
 from tap2key.models.divergence import ADVICE
+
+# Baselines are fitted without it, as it takes seconds to import.
+if TYPE_CHECKING:
+    import torch
 
 LOWEST, HIGHEST = 0.01, 100.0
 
@@ -23,14 +30,14 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     rule of succession): where all taps are named rightly, no divisor would be small enough.
 
     Args:
-        logits: [n, labels], of taps that the network was not trained on.
+        logits: [n, labels], at least two, of taps that the model was not trained on.
         truth: [n], indices of labels.
 
     Raises:
         DivergedError: a logit is not a finite number.
     """
     if not np.isfinite(logits).all():
-        raise DivergedError(f"the network's logits of its validation taps are not finite; {ADVICE}")
+        raise DivergedError(f"the logits of validation taps are not finite; {ADVICE}")
     rows, second = np.arange(len(logits)), np.argsort(-logits, axis=1, kind="stable")[:, 1]
 
     def loss(exponent: float) -> float:
@@ -41,8 +48,7 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     return float(np.exp(found.x))
 
 
-@torch.no_grad()
 def divide_logits(head: torch.nn.Linear, temperature: float) -> None:
     """Scale a last layer so that its logits come out divided by `temperature`."""
-    head.weight.div_(temperature)
-    head.bias.div_(temperature)
+    head.weight.data.div_(temperature)
+    head.bias.data.div_(temperature)

@@ -1,0 +1,1 @@
+"""Scores → what differences are worth: intervals, tests, equivalence, power."""

@@ -1,0 +1,27 @@
+"""Which settings of a section a stage takes, where it does not take all of them."""
+
+# The representation that is not of waves.
+PAIRS = "pairs"
+FOREST_KINDS = ("gcc_phat_forest", "level_forest", "mfcc_forest", "pairs_forest")
+SVM_KIND = "pairs_svm"
+MULTILATERATION = "multilateration"
+LEARNED_GCC = "learned_gcc"
+KINDS_OF_PAIRS = ("pairs_forest", SVM_KIND)
+
+# Of an experiment.
+FOLD = ("test_fraction", "blocks", "validation", "training_fraction", "oversample")
+# What determines a model besides its data, so that no other setting trains it again.
+FOREST = ("kind", "trees", "max_features", "min_samples_leaf", "search")
+SVM = ("kind", "svm", "search")
+BASELINES = {**dict.fromkeys(FOREST_KINDS, FOREST), SVM_KIND: SVM, MULTILATERATION: ("kind",)}
+BASELINE = tuple(dict.fromkeys((*FOREST, *SVM)))
+NETWORK = ("kind", "model", "augmentation", "training", "search")
+# Of `predict`, and of `segment` and `truth` for the same stage.
+NAMING = ("confidence_threshold",)
+FINDING = ("peak_height",)
+HEARD = ("releases",)
+# Of `launch`.
+PROCESSES = ("nodes", "processes", "gpu")
+STAGING = ("stage_to",)
+# Of `decode`.
+DECODING = ("language_models", "corpus", "language", "checkpoint", "beam")

@@ -1,0 +1,228 @@
+"""The lines of configuration to start with, for what a folder was found to hold."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tap2key.audio.array import MOST_CHANNELS, SLOWEST_RATE, Array, array_of
+from tap2key.audio.named_arrays import STUDYS_OWN
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.shipped import SHIPPED_KEYBOARDS
+from tap2key.inspection.findings import Inspection
+from tap2key.inspection.layout import Layout, layout_of, pattern_at
+from tap2key.inspection.table_rows import further_arrays
+from tap2key.study.naming import names_in_folder
+from tap2key.study.truth import CLIPS, DROP, EVENTS, NEONODE
+
+CHRONOLOGICAL, RANDOM = "chronological", "random"
+# What is worth saying of a line, to whom it is suggested.
+REMARKS = {
+    "session_pattern": "who is who: participant and session, from the folders",
+    "array": "as most recordings are",
+    "arrays": "others, for which study.tsv has the rows above",
+    "select_arrays": "one after the other; how they go together: docs/your-study.md",
+    "truth": "what says when which key was struck",
+    "releases": "drop: mechanical keys are heard when let go, too; none: they are not",
+    "keyboard": "or a csv of your own, see docs/your-study.md",
+    CHRONOLOGICAL: "one person: their last taps are tested",
+    RANDOM: "one person, one key a recording: by time, tested keys would be unheard; flatters",
+    "select_experiments": "those that the array allows",
+    "experiments": "as shipped, at a rate of the array",
+}
+NETWORKS = ("wav2vec2-base", "pairs-48000")
+FOREST = "gcc-phat-forest"
+
+
+def suggest(found: Inspection, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What to configure for a folder, without what is configured so already.
+
+    Args:
+        found: what is in the folder.
+        config: a complete configuration, over which the suggestion will be put.
+    """
+    root = Path(os.path.abspath(found.census.root))  # noqa: PTH100 - links are the user's
+    wanted: dict[str, Any] = {"study": str(root)}
+    people: set[str] = set()
+    if found.recordings:
+        folders = _folders(found)
+        alone = found.source == CLIPS and folders == ["."]
+        if alone:
+            # There the study itself is called by its name.
+            folders = [root.name]
+        layout = layout_of(root.name, folders, config["session_pattern"], _keys(found))
+        if alone and layout.from_parent:
+            layout = Layout(pattern_at(0, 0))
+        prefix = ""
+        if layout.from_parent:
+            wanted["study"], prefix = str(root.parent), f"{root.name}/"
+        wanted["session_pattern"] = layout.pattern
+        people = _people(layout.pattern, [_joined(prefix, folder) for folder in folders])
+        if found.source == EVENTS:
+            wanted["truth"] = _truth(found, prefix)
+        elif found.source == CLIPS:
+            wanted["truth"] = _clips(found, prefix)
+    if found.keyboard in SHIPPED_KEYBOARDS:
+        wanted["keyboard"] = found.keyboard
+    array = _array(found)
+    if array:
+        wanted["array"] = array
+        arrays = further_arrays(found, config)
+        if arrays:
+            wanted["arrays"] = arrays
+            if not config["arrays"]:
+                wanted["select_arrays"] = [STUDYS_OWN]
+        slowest = min(own["sample_rate"] for own in (array, *arrays.values()))
+        every = array_of(config["array"] | array | {"sample_rate": slowest})
+        wanted |= _experiments(every, config)
+    if len(people) == 1 and config["experiment_defaults"]["split"].startswith("leave_one_part"):
+        wanted["experiment_defaults"] = {"split": RANDOM if _one_key_each(found) else CHRONOLOGICAL}
+    return {"study": wanted["study"], **_differing(wanted, config)}
+
+
+def as_yaml(suggestion: Mapping[str, Any]) -> str:
+    """A suggestion as a file of configuration, with remarks."""
+    return "".join(f"{line}\n" for line in _lines(suggestion, ""))
+
+
+def _lines(part: Mapping[str, Any], indent: str) -> Iterator[str]:
+    for key, value in part.items():
+        known = value if key == "split" else key
+        remark = f"  # {REMARKS[known]}" if known in REMARKS else ""
+        if isinstance(value, dict) and value and key != "columns":
+            yield f"{indent}{key}:{remark}"
+            yield from _lines(value, indent + "  ")
+            continue
+        text = yaml.safe_dump(
+            value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10**6
+        )
+        yield f"{indent}{key}: {text.removesuffix('...' + chr(10)).strip()}{remark}"
+
+
+def _differing(wanted: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not in the configuration yet."""
+    changed: dict[str, Any] = {}
+    for key, value in wanted.items():
+        if key not in config:
+            changed[key] = value
+        elif isinstance(value, dict) and isinstance(config[key], dict):
+            if inner := _differing(value, config[key]):
+                changed[key] = inner
+        elif config[key] != value:
+            changed[key] = value
+    return changed
+
+
+def _folders(found: Inspection) -> list[str]:
+    """Of the sessions, or of the recordings where these lie anywhere; relative to the root."""
+    root = found.census.root
+    paths = (
+        [part.folder for part in found.clips]
+        if found.source == CLIPS
+        else [
+            found.sessions.of[s.path] if found.source == NEONODE else s.path.parent
+            for s in found.recordings
+        ]
+    )
+    return sorted({path.relative_to(root).as_posix() for path in paths})
+
+
+def _joined(prefix: str, folder: str) -> str:
+    return f"{prefix}{folder}".removesuffix("/.")
+
+
+def _keys(found: Inspection) -> set[str]:
+    """Keys, which folders may be named by but nobody is."""
+    if found.source == CLIPS:
+        return {label for part in found.clips for label in part.entries}
+    return set(found.tables.entries) if found.source == EVENTS else set()
+
+
+def _people(pattern: str, folders: list[str]) -> set[str]:
+    try:
+        return {names_in_folder(pattern, folder)["participant"] for folder in folders}
+    except Tap2keyError:
+        return set()
+
+
+def _truth(found: Inspection, prefix: str) -> dict[str, Any]:
+    tables, root = found.tables, found.census.root
+    patterns = set()
+    for sound in found.recordings:
+        depth = len(sound.path.relative_to(root).parts) - 1
+        patterns.add(f"{glob.escape(prefix)}{'*/' * depth}*{sound.path.suffix}")
+    truth: dict[str, Any] = {"source": EVENTS, "recordings": sorted(patterns)}
+    truth |= {"files": tables.files, "unit": tables.unit}
+    if tables.columns:
+        truth["columns"] = tables.columns
+    if found.keyboard in SHIPPED_KEYBOARDS:
+        truth["releases"] = DROP
+    return truth
+
+
+def _clips(found: Inspection, prefix: str) -> dict[str, Any]:
+    patterns: set[str] = set()
+    for part in found.clips:
+        depth = len(part.folder.relative_to(found.census.root).parts)
+        patterns.add(f"{glob.escape(prefix)}{'/'.join('*' * depth)}".removesuffix("/") or ".")
+    tables = [(part.table, part.folder) for part in found.clips if part.table is not None]
+    by = "table" if tables else "folders"
+    truth: dict[str, Any] = {"source": CLIPS, "labels": by}
+    if prefix or len(found.recordings) < len(found.census.sounds):
+        truth["recordings"] = sorted(patterns)
+    near = Counter(table.parent for table in found.census.tables)
+    if any(table.parent != folder or near[folder] > 1 for table, folder in tables):
+        table, folder = tables[0]
+        truth["files"] = os.path.relpath(table, folder).replace("\\", "/")
+    return truth
+
+
+def _one_key_each(found: Inspection) -> bool:
+    """Whether a recording holds one key only, as of people who strike key after key."""
+    strokes = found.tables.strokes.values() if found.source == EVENTS else ()
+    alone = [len({stroke.key for stroke in own}) == 1 for own in strokes]
+    return sum(alone) * 2 > len(alone)
+
+
+def _array(found: Inspection) -> dict[str, int]:
+    if not found.arrays:
+        return {}
+    (channels, rate), _ = found.arrays.most_common(1)[0]
+    if not 1 <= channels <= MOST_CHANNELS:
+        return {}
+    return {"channels": channels, "sample_rate": max(rate, SLOWEST_RATE)}
+
+
+def _experiments(array: Array, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Experiments for an array on which not all of those that are selected can run."""
+    if config["select_experiments"] != "all" or all(
+        _allows(array, settings) for settings in config["experiments"].values()
+    ):
+        return {}
+    selected = [
+        name
+        for name in NETWORKS
+        if name in config["experiments"] and _allows(array, config["experiments"][name])
+    ]
+    kind = "gcc-phat-forest" if array.channels > 1 else "mfcc-forest"
+    name = f"{kind}-{array.sample_rate}"
+    forest: dict[str, Any] = {"inherit": FOREST}
+    if array.channels == 1:
+        forest |= {"kind": "mfcc_forest"}
+    forest |= {"encoding": {"sample_rate": array.sample_rate}}
+    return {"select_experiments": [*selected, name], "experiments": {name: forest}}
+
+
+def _allows(array: Array, settings: Mapping[str, Any]) -> bool:
+    if array.channels == 1 and settings["kind"] in ("gcc_phat_forest", "level_forest"):
+        return False
+    encoding = settings["encoding"]
+    try:
+        array.check_encoding(encoding["representation"], encoding["sample_rate"])
+    except Tap2keyError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Sound as it comes → what is typed, while it is typed."""

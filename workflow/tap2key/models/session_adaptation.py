@@ -1,0 +1,281 @@
+"""A few taps of the session at hand → a model that fits this person and session better.
+
+Between sessions microphones are re-placed and waves run at another speed, so that every tap seems
+to be somewhere else by about the same; and people aim and strike each key in their own way. Both
+hint at every key's likelihood, which is added to the model's own. A tap is judged by the taps that
+were given alone, never by others that are to be named.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from scipy.spatial.distance import cdist
+from scipy.special import log_softmax, softmax
+
+from tap2key.core.errors import Tap2keyError
+from tap2key.models.key_places import Places, expected_places
+from tap2key.models.session_shift import Shift
+from tap2key.models.softness import Softness
+
+# Probabilities below this are alike: how unlikely a far key is says nothing.
+FLOOR = 0.02
+PROTOTYPE_WEIGHT = 0.5
+WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+VALIDATION_PARTS = 5
+TINY = 1e-4
+# Without labels: how sure a model has to be of a tap for its own word to be taken, how heavily the
+# shift then counts, and how often it is fitted. Chosen on the demo's four people.
+CONFIDENT = 0.5
+UNLABELLED_WEIGHT = 0.5
+SELF_TRAINING_ROUNDS = 3
+FEWEST_UNLABELLED = 20
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a model makes of taps: `probabilities` [n, labels] and, of a network, `places` [n, 2].
+
+    Places are in mm as the user sees the keyboard: x to the right, y away from them; NaN where a
+    tap has none.
+    """
+
+    probabilities: np.ndarray
+    places: np.ndarray | None
+
+    def of(self, rows: np.ndarray) -> "Outputs":
+        """Some of the taps."""
+        places = None if self.places is None else self.places[rows]
+        return Outputs(self.probabilities[rows], places)
+
+
+def outputs_of(
+    probabilities: np.ndarray, network: bool, places: Places, softness: Softness
+) -> Outputs:
+    """What a model makes of taps, from their probabilities; only a network's tell places.
+
+    Args:
+        probabilities: [n, labels].
+        network: whether a network gave them.
+        places: where the labels are.
+        softness: how it came by them.
+    """
+    seen = expected_places(probabilities, places, softness) if network else None
+    return Outputs(probabilities, seen)
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """The mean labelled tap of each key, in centred log-probabilities.
+
+    Attributes:
+        keys: [known], indices of the labels that have a labelled tap.
+        means: [known, labels].
+        usual: the usual squared distance from one to the next.
+    """
+
+    keys: np.ndarray
+    means: np.ndarray
+    usual: float
+
+    @classmethod
+    def fit(cls, labelled: np.ndarray, keys: np.ndarray) -> "Prototypes | None":
+        """Those of labelled taps; None of fewer than two keys, or if keys sound alike to the model.
+
+        Args:
+            labelled: [n, labels], their probabilities.
+            keys: [n], their keys as indices of labels.
+        """
+        known = np.unique(keys)
+        if len(known) < 2:
+            return None
+        means = np.stack([_centred_log(labelled[keys == key]).mean(axis=0) for key in known])
+        apart = cdist(means, means, "sqeuclidean")
+        np.fill_diagonal(apart, np.inf)
+        usual = float(np.median(apart.min(axis=1)))
+        # A model at chance may answer the same whatever it is asked.
+        return cls(known, means, usual) if usual > 0 else None
+
+    def scores(self, wanted: np.ndarray) -> np.ndarray:
+        """How near taps are to each key's prototype: [n, labels] → [n, labels] log-likelihoods.
+
+        A key without a labelled tap is held to be at the usual distance.
+        """
+        distances = cdist(_centred_log(wanted), self.means, "sqeuclidean")
+        scores = np.full(wanted.shape, -PROTOTYPE_WEIGHT)
+        scores[:, self.keys] = -PROTOTYPE_WEIGHT * distances / self.usual
+        return scores
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What was learned from some taps of a session about the others, and with which weights.
+
+    Attributes:
+        shift: how far off taps seem to be; None if no tap showed it.
+        prototypes: what the keys sound like; None if fewer than two keys are known.
+        weights: of the shift and of the prototypes.
+    """
+
+    shift: Shift | None
+    prototypes: Prototypes | None
+    weights: tuple[float, float] = (0.0, 0.0)
+
+    def hints(self, wanted: Outputs) -> np.ndarray:
+        """What it says of taps, unweighted: [2, wanted, labels] log-likelihoods.
+
+        0 where there is nothing to go by.
+        """
+        hints = np.zeros((2, *wanted.probabilities.shape))
+        if self.shift is not None and wanted.places is not None:
+            located = ~np.isnan(wanted.places[:, 0])
+            hints[0, located] = self.shift.scores(wanted.places[located])
+        if self.prototypes is not None:
+            hints[1] = self.prototypes.scores(wanted.probabilities)
+        return hints
+
+    def scores(self, wanted: Outputs) -> np.ndarray:
+        """[wanted, labels], log-likelihoods up to a constant for each tap."""
+        return _log(wanted.probabilities) + np.tensordot(self.weights, self.hints(wanted), 1)
+
+    def probabilities(self, wanted: Outputs) -> np.ndarray:
+        """[wanted, labels], rows adding up to 1."""
+        return softmax(self.scores(wanted), axis=1)
+
+    @property
+    def named_weights(self) -> dict[str, float]:
+        """The weights by what they are of."""
+        return dict(zip(("shift", "prototypes"), self.weights, strict=True))
+
+    def places(self, taps: Outputs) -> np.ndarray | None:
+        """Where taps were, as far as is known now: [n, 2] in mm; None of a forest."""
+        if taps.places is None or self.shift is None or not self.weights[0]:
+            return taps.places
+        return self.shift(taps.places)
+
+    def as_dict(self, labels: Sequence[str]) -> dict[str, Any]:
+        """As a file holds it; `from_dict` gives the same numbers back."""
+        shift, prototypes = self.shift, self.prototypes
+        return {
+            "weights": self.named_weights,
+            "shift": shift
+            and {"coefficients": shift.coefficients.tolist(), "variance": shift.variance},
+            "prototypes": prototypes
+            and {
+                "keys": [labels[key] for key in prototypes.keys],
+                "means": prototypes.means.tolist(),
+                "usual": prototypes.usual,
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any], places: Places) -> "Adaptation":
+        """Read it back, for the labels of `places`."""
+        shift, prototypes, weights = saved["shift"], saved["prototypes"], saved["weights"]
+        return cls(
+            shift and Shift(np.array(shift["coefficients"]), shift["variance"], places),
+            prototypes
+            and Prototypes(
+                np.array([places.labels.index(key) for key in prototypes["keys"]]),
+                np.array(prototypes["means"]),
+                prototypes["usual"],
+            ),
+            (weights["shift"], weights["prototypes"]),
+        )
+
+
+def fit_labelled(labelled: Outputs, keys: np.ndarray, places: Places) -> Adaptation:
+    """Adapt to labelled taps.
+
+    What they say is weighted as serves best among themselves: each fifth of them is named with the
+    help of the others, and the likeliest weights are taken, 0 among them. So a model that has
+    little to learn from them is left alone.
+
+    Args:
+        labelled: those taps.
+        keys: [labelled], their keys as indices of labels.
+        places: where the labels are.
+    """
+    if not len(keys):
+        return Adaptation(None, None)
+    own = _log(labelled.probabilities)
+    hints = np.zeros((2, *own.shape))
+    turn = np.random.default_rng(0).permutation(np.arange(len(keys)) % VALIDATION_PARTS)
+    for part in range(VALIDATION_PARTS):
+        left = turn == part
+        if left.any() and not left.all():
+            others = _unweighted(labelled.of(~left), keys[~left], places)
+            hints[:, left] = others.hints(labelled.of(left))
+            # Where a tap's own key has no other tap, nothing is learned of how prototypes serve.
+            hints[1, left & ~np.isin(keys, keys[~left])] = 0
+    fits = {
+        weights: _likelihood(own + np.tensordot(weights, hints, 1), keys)
+        for weights in product(WEIGHTS, repeat=2)
+    }
+    found = _unweighted(labelled, keys, places)
+    best = max(fits, key=fits.__getitem__)
+    return Adaptation(found.shift, found.prototypes, (best[0], best[1]))
+
+
+def fit_unlabelled(taps: Outputs, places: Places) -> Adaptation:
+    """Adapt to taps whose keys nobody knows, by self-training.
+
+    The shift is fitted to the keys that the model names and is sure of, then to those that it
+    names with the help of that shift, and so on. Prototypes would only tell what it thinks already.
+
+    Args:
+        taps: of a network.
+        places: where the labels are.
+
+    Raises:
+        Tap2keyError: the model tells no places, no key has one, or the model is sure of too few
+            taps.
+    """
+    if taps.places is None:
+        raise Tap2keyError(
+            "without labels only a network can be adapted: a forest does not tell where a tap was"
+        )
+    if np.isnan(places.centres).all():
+        raise Tap2keyError(
+            "without labels places of keys are needed, and the keyboard has none; give labelled "
+            "taps, or a keyboard with x and y"
+        )
+    found = Adaptation(None, None)
+    sure = (taps.probabilities.max(axis=1) >= CONFIDENT) & ~np.isnan(taps.places[:, 0])
+    for _ in range(SELF_TRAINING_ROUNDS):
+        keys = found.scores(taps).argmax(axis=1)
+        used = sure & ~np.isnan(places.centres[keys, 0])
+        if used.sum() < FEWEST_UNLABELLED:
+            raise Tap2keyError(
+                f"the model is sure of {used.sum()} of {len(keys)} taps, and without labels "
+                f"{FEWEST_UNLABELLED} are needed; give more taps, or labelled ones"
+            )
+        shift = Shift.fit(taps.places[used], keys[used], places)
+        found = Adaptation(shift, None, (UNLABELLED_WEIGHT, 0.0))
+    return found
+
+
+def _unweighted(labelled: Outputs, keys: np.ndarray, places: Places) -> Adaptation:
+    shift = None
+    if labelled.places is not None:
+        # Of what is outside every key, and of a key without a place, the place is not known.
+        used = ~np.isnan(places.centres[keys, 0]) & ~np.isnan(labelled.places[:, 0])
+        if used.any():
+            shift = Shift.fit(labelled.places[used], keys[used], places)
+    return Adaptation(shift, Prototypes.fit(labelled.probabilities, keys))
+
+
+def _centred_log(probabilities: np.ndarray) -> np.ndarray:
+    logs = np.log(probabilities + FLOOR)
+    return logs - logs.mean(axis=1, keepdims=True)
+
+
+def _log(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(probabilities, TINY))
+
+
+def _likelihood(scores: np.ndarray, keys: np.ndarray) -> float:
+    """Mean log-probability of the true keys."""
+    return float(log_softmax(scores, axis=1)[np.arange(len(keys)), keys].mean())
