@@ -178,6 +178,19 @@ def test_hours_are_what_a_finished_runs_jobs_took(finished, tmp_path, monkeypatc
     assert cost(capsys, *given)[3] == printed
 
 
+def test_jobs_come_in_the_same_order_every_time(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = []
+    for seed in "12":
+        # What a set's order hangs on.
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        found.append(jobs_to_do([ROOT / "config" / "demo.yaml"], {}))
+    assert found[0] == found[1]
+    for index, job in enumerate(found[0]):
+        later = {path for other in found[0][index:] for path in other.outputs}
+        assert later.isdisjoint(job.inputs), job
+
+
 def test_without_what_the_finished_run_was_its_times_are_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     demo = str(ROOT / "config" / "demo.yaml")

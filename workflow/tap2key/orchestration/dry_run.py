@@ -46,6 +46,8 @@ def jobs_to_do(
 ) -> list[Job]:
     """The jobs of `snakemake -n` in this folder; like it, this writes the manifest.
 
+    Jobs come after those they need, in the same order every time.
+
     Args:
         config_files: as after --configfile.
         config: as after --config.
@@ -56,7 +58,22 @@ def jobs_to_do(
     """
     # In a separate process: a Snakefile changes the interpreter that reads it.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_dry_run, list(config_files), dict(config), everything).result()
+        jobs = pool.submit(_dry_run, list(config_files), dict(config), everything).result()
+    return _in_order(jobs)
+
+
+def _in_order(jobs: Sequence[Job]) -> list[Job]:
+    """Sort jobs by how many wait for one another before them, then by rule and outputs.
+
+    Among jobs that are ready, Snakemake picks in the order of a set, which changes from run to run.
+    """
+    depths: dict[str, int] = {}
+    keys = {}
+    for job in jobs:
+        depth = 1 + max((depths.get(path, 0) for path in job.inputs), default=0)
+        depths.update(dict.fromkeys(job.outputs, depth))
+        keys[job] = (depth, job.rule, job.outputs)
+    return sorted(jobs, key=keys.__getitem__)
 
 
 def _dry_run(config_files: list[Path], config: dict[str, Any], everything: bool) -> list[Job]:
