@@ -9,6 +9,7 @@ from tap2key.config.schema import section
 from tap2key.config.search_space import candidates, models_trained, own_space, with_candidate
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.shipped import CONFIG
+from tap2key.training.batches import with_enough_steps
 
 KINDS = section("experiment")["properties"]["kind"]["enum"]
 SEARCHING = [kind for kind in KINDS if kind != "multilateration"]
@@ -74,6 +75,18 @@ def test_a_candidate_changes_its_settings_and_nothing_else():
     assert (changed["training"]["epochs"], changed["trees"]) == (7, 3)
     changed["training"]["epochs"], changed["trees"] = settings["training"]["epochs"], 500
     assert changed == settings
+
+
+def test_twice_the_epochs_are_twice_the_steps_where_few_taps_train():
+    settings = experiment("wav2vec2", None, training={"epochs": 30, "min_steps": 1000})
+    settings["training"] |= {"batch_size": 64, "gradient_accumulation_steps": 1}
+    epochs = {}
+    for tried in (15, 30, 60):
+        chosen = with_candidate(settings, {"training.epochs": tried})["training"]
+        # Ten steps each.
+        epochs[tried] = with_enough_steps(chosen, 640)["epochs"]
+    assert epochs == {15: 60, 30: 120, 60: 240}
+    assert settings["training"]["min_steps"] == 1000
 
 
 def completed(own, defaults):

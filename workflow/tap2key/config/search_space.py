@@ -125,7 +125,10 @@ def models_trained(settings: Mapping[str, Any], seed: int) -> int:
 
 
 def with_candidate(settings: Mapping[str, Any], candidate: Mapping[str, Any]) -> dict[str, Any]:
-    """An experiment's settings with those of a candidate in their place."""
+    """An experiment's settings with those of a candidate in their place.
+
+    `training.min_steps` grows with the epochs, or where few taps train candidates would be alike.
+    """
     changed = dict(settings)
     for key, value in candidate.items():
         outer, _, inner = key.rpartition(".")
@@ -133,6 +136,9 @@ def with_candidate(settings: Mapping[str, Any], candidate: Mapping[str, Any]) ->
             changed[outer] = {**changed[outer], inner: value}
         else:
             changed[inner] = value
+    if "training.epochs" in candidate:
+        own, new = settings["training"], changed["training"]
+        new["min_steps"] = -(-own["min_steps"] * new["epochs"] // own["epochs"])
     return changed
 
 
