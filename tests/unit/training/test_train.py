@@ -30,7 +30,7 @@ from tap2key.__main__ import main
 from tap2key.config.schema import defaults_of
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json, read_tsv
-from tap2key.training import fit_network, train, trainer_arguments, training_run
+from tap2key.training import fit_network, fold_data, train, trainer_arguments
 from tap2key.training.bookkeeping import Bookkeeping
 from tap2key.training.checkpoint_metric import weighted_f1
 from tap2key.training.checkpoints import last_complete_checkpoint, mark_complete
@@ -369,7 +369,7 @@ def test_a_launcher_that_started_fewer_processes_is_refused(data, tmp_path, caps
 def test_a_second_writer_of_the_same_model_is_refused(data, tmp_path, capsys, monkeypatch):
     folder, training, _ = data
     monkeypatch.setattr(train, "SECONDS_TO_WAIT_FOR_LOCK", 0)
-    monkeypatch.setattr(training_run, "digest", lambda identity: "this-run")
+    monkeypatch.setattr(fold_data, "digest", lambda identity: "this-run")
     with FileLock(tmp_path / "checkpoints" / "this-run.lock"):
         arguments = training_arguments(folder, training, tmp_path)
         assert main(["train", *map(str, arguments)]) == 1

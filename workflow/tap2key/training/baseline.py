@@ -19,14 +19,12 @@ from tap2key.config.stage_settings import (
     MULTILATERATION,
     SVM_KIND,
 )
-from tap2key.core.code_hash import code_hash
-from tap2key.core.digests import digest
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import write_json
 from tap2key.core.folders import atomic_folder
 from tap2key.core.log import log
 from tap2key.core.output_guard import check_output_folder
-from tap2key.core.provenance import package_versions, write_provenance
+from tap2key.core.provenance import write_provenance
 from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.encoded_dataset import FOLD_FILE, Rows, load_dataset_folder
 from tap2key.models.baseline_features import baseline_features
@@ -86,7 +84,11 @@ def main(args: argparse.Namespace) -> None:
     inputs = baseline_features(kind, Rows(fold.data["validation"]).all(), fold.first.encoding)
     truth = np.array(fold.data["validation"].with_format("numpy")["label"])
     tried, search = candidates(settings), None
-    kept = folder_of_search(args, settings, fold) if tried else None
+    kept = None
+    if tried:
+        if args.checkpoints is None:
+            raise Tap2keyError("--search: give --checkpoints too, a folder for what was tried")
+        kept = args.checkpoints / fold.identity(__name__, settings, args.seed, args.output)
     taps = None if kind == MULTILATERATION else training_taps(fold, kind)
     fitted = fitting(args, kind, fold, taps, inputs, truth)
     if kept is not None:
@@ -157,27 +159,6 @@ def fitting(
     if kind == SVM_KIND:
         return lambda settings: fit_svm(taps, settings["svm"], args.seed, inputs, truth)
     return lambda settings: fit_forest(taps, settings, args.seed, args.threads, inputs, truth)
-
-
-def folder_of_search(args: argparse.Namespace, settings: Mapping[str, Any], fold: Fold) -> Path:
-    """Where what was tried is kept until the model is published, named by all that decides it.
-
-    Two jobs at once would write the same.
-
-    Raises:
-        Tap2keyError: no folder was given.
-    """
-    if args.checkpoints is None:
-        raise Tap2keyError("--search: give --checkpoints too, a folder for what was tried")
-    identity = {
-        "settings": settings,
-        "seed": args.seed,
-        "fold": fold.metadata,
-        "output": str(args.output),
-        "code": code_hash(__name__),
-        "packages": package_versions(MODEL_PACKAGES),
-    }
-    return args.checkpoints / digest(identity)
 
 
 def check_one_array(datasets: Sequence[Path]) -> None:

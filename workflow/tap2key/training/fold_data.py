@@ -1,19 +1,24 @@
 """What training a classifier and fitting a baseline have in common: their arguments and data."""
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datasets import DatasetDict
 
+from tap2key.core.code_hash import code_hash
+from tap2key.core.digests import digest
 from tap2key.core.files import read_json
+from tap2key.core.provenance import package_versions
 from tap2key.datasets.encoded_dataset import (
     FOLD_FILE,
     EncodedDataset,
     load_dataset_folder,
     load_fold,
 )
+from tap2key.models.model_folder import MODEL_PACKAGES
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,30 @@ class Fold:
     def length(self) -> int:
         """Values of an encoded window."""
         return self.first.data.features["input_values"].length
+
+    def identity(
+        self, stage: str, settings: Mapping[str, Any], seed: int, output: Path, **more: Any
+    ) -> str:
+        """A hash of all that decides a model of this fold, to go on from what is of the same alone.
+
+        Args:
+            stage: the module that makes it, whose code counts.
+            settings: the experiment's, as far as they determine the model.
+            seed: of everything that is random.
+            output: its folder; experiments that come out the same are still different models.
+            more: what else decides it.
+        """
+        return digest(
+            {
+                "settings": settings,
+                "seed": seed,
+                "fold": self.metadata,
+                "output": str(output),
+                "code": code_hash(stage),
+                "packages": package_versions(MODEL_PACKAGES),
+                **more,
+            }
+        )
 
 
 def add_fitting_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,16 +19,13 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from tap2key.config.experiments import merge
-from tap2key.core.code_hash import code_hash
-from tap2key.core.digests import digest, fingerprint
+from tap2key.core.digests import fingerprint
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import room_at
-from tap2key.core.provenance import package_versions
 from tap2key.datasets.crops import Cut, cut_of
 from tap2key.datasets.encoded_dataset import touched_at
 from tap2key.models.hub import origin
 from tap2key.models.key_places import Places, places_of
-from tap2key.models.model_folder import MODEL_PACKAGES
 from tap2key.models.wav2vec2 import Classifier, build_classifier, build_extractor
 from tap2key.study.keyboard import load_keyboard
 from tap2key.training.augmentation import Augmentation
@@ -96,18 +93,10 @@ class TrainingRun:
 
     def identity(self) -> str:
         """A hash of all that decides the result; a changed run resumes from no old checkpoint."""
-        return digest(
-            {
-                "settings": self.settings,
-                "seed": self.seed,
-                "fold": self.fold.metadata,
-                # Experiments that come out the same are still different models.
-                "output": str(self.output),
-                "read": [fingerprint(path, whole=True) for path in self.read_beside()],
-                "pretrained": origin(self.settings, self.pretrained),
-                "code": code_hash(STAGE),
-                "packages": package_versions(MODEL_PACKAGES),
-            }
+        return self.fold.identity(
+            *(STAGE, self.settings, self.seed, self.output),
+            read=[fingerprint(path, whole=True) for path in self.read_beside()],
+            pretrained=origin(self.settings, self.pretrained),
         )
 
 
