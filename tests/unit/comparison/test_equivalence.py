@@ -3,6 +3,9 @@ import pytest
 from scipy.stats import t
 
 from tap2key.comparison.equivalence import correlated_t_test
+from tap2key.comparison.intervals import Variance
+
+DIFFERENCES = np.array([0.019, 0.012, 0.034, -0.004, 0.008, 0.021])
 
 
 @pytest.mark.parametrize(
@@ -29,20 +32,22 @@ def test_differences_that_are_all_alike_are_certain(mean, expected):
     assert (found.worse, found.equivalent, found.better) == expected
 
 
-def test_variance_from_seeds_widens_it_as_more_spread_between_people_would():
-    differences = np.array([0.019, 0.012, 0.034, -0.004, 0.008, 0.021])
-    n, mean = len(differences), differences.mean()
-    as_much = differences.var(ddof=1) * (1 / n + 1 / (n - 1))
-    found = correlated_t_test(differences, 0.01, as_much)
-    wider = correlated_t_test(mean + np.sqrt(2) * (differences - mean), 0.01)
-    assert (found.worse, found.better) == pytest.approx((wider.worse, wider.better))
+def test_variance_from_seeds_widens_it_with_their_few_degrees_of_freedom():
+    n, mean = len(DIFFERENCES), DIFFERENCES.mean()
+    of_people = DIFFERENCES.var(ddof=1) * (1 / n + 1 / (n - 1))
+    found = correlated_t_test(DIFFERENCES, 0.01, Variance(np.array(of_people), 2))
+    freedom = (2 * of_people) ** 2 / (of_people**2 / (n - 1) + of_people**2 / 2)
+    expected = t(freedom, mean, np.sqrt(2 * of_people))
+    assert found.worse == pytest.approx(expected.cdf(-0.01))
+    assert found.better == pytest.approx(expected.sf(0.01))
 
 
-def test_the_more_of_the_people_a_fold_tests_the_more_cautious_it_is():
-    differences = np.array([0.019, 0.012, 0.034, -0.004, 0.008, 0.021])
-    found = correlated_t_test(differences, 0.01, folds=3)
+def test_the_more_of_the_data_a_fold_tests_the_more_cautious_it_is():
+    found = correlated_t_test(DIFFERENCES, 0.01, tested_share=1 / 3)
     # By the formula, with a third of the people in every fold.
-    scale = differences.std(ddof=1) * np.sqrt(1 / 6 + (1 / 3) / (2 / 3))
-    assert found.worse == pytest.approx(t(5, differences.mean(), scale).cdf(-0.01))
-    assert found.better == pytest.approx(t(5, differences.mean(), scale).sf(0.01))
-    assert correlated_t_test(differences, 0.01, folds=6) == correlated_t_test(differences, 0.01)
+    scale = DIFFERENCES.std(ddof=1) * np.sqrt(1 / 6 + (1 / 3) / (2 / 3))
+    assert found.worse == pytest.approx(t(5, DIFFERENCES.mean(), scale).cdf(-0.01))
+    assert found.better == pytest.approx(t(5, DIFFERENCES.mean(), scale).sf(0.01))
+    assert correlated_t_test(DIFFERENCES, 0.01, tested_share=1 / 6) == correlated_t_test(
+        DIFFERENCES, 0.01
+    )

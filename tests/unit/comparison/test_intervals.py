@@ -46,6 +46,29 @@ def test_intervals_hold_the_truth_where_seeds_move_everybody_together(participan
     assert covered(people + seeds + each, 0) == pytest.approx(NOMINAL, abs=WITHIN)
 
 
+@pytest.mark.parametrize("of_fold", [0.0, 1 / 3, 1 / 2])
+def test_intervals_hold_the_truth_where_each_fold_tests_six(of_fold):
+    """24 people in four folds; as if they had nothing to do with it, 83 % would at a half."""
+    rng = np.random.default_rng(2)
+    folds = np.repeat(np.arange(4), 6)
+    values = rng.normal(size=(STUDIES, 24))
+    values += of_fold * rng.normal(size=(STUDIES, 4))[:, folds]
+    low, high = t_interval(values.mean(axis=-1), variance_from_participants(values, [*folds]))
+    # Where folds do not matter it is now and then held that they do.
+    assert ((low <= 0) & (high >= 0)).mean() == pytest.approx(NOMINAL, abs=0.025)
+
+
+def test_variance_from_folds_is_the_mean_square_between_them_by_the_people():
+    values = np.array([0.91, 0.92, 0.93, 0.80, 0.81, 0.82])
+    found = variance_from_participants(values, ["a"] * 3 + ["b"] * 3)
+    between = 3 * np.var([0.92, 0.81], ddof=1)
+    assert (found.value, found.freedom) == (pytest.approx(between / 6), 1)
+    # Folds that differ less than their people do not matter; nor does one, or one of each.
+    for folds in (["a", "b"] * 3, ["a"] * 6, [*"abcdef"], None):
+        alone = variance_from_participants(values, folds)
+        assert (alone.value, alone.freedom) == (pytest.approx(values.var(ddof=1) / 6), 5)
+
+
 def test_of_one_seed_the_interval_is_that_of_the_t_test():
     values = [0.91, 0.95, 0.88, 0.97, 0.93]
     expected = ttest_1samp(values, 0).confidence_interval()

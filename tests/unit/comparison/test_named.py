@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from tap2key.comparison.named import named_comparisons
 from tap2key.comparison.summaries import Compared
@@ -33,9 +36,10 @@ def test_each_family_is_corrected_by_itself_and_chosen_is_who_was_chosen():
     }
     alone, absent, *both = rows_of(families, experiments(), chosen="best")
     assert (alone["family"], alone["experiment"], alone["against"]) == ("main", "best", "poor")
-    # Seven differences of one sign, and one comparison that could be made in its family.
-    assert alone["p"] == alone["p_holm"] == pytest.approx(2 / 2**7)
-    assert (alone["needs_participants"], alone["verdict"]) == (6, "significant")
+    # Seven differences of one sign, and one comparison in its family that did not run.
+    assert alone["p"] == pytest.approx(2 / 2**7)
+    assert alone["p_holm"] == pytest.approx(4 / 2**7)
+    assert (alone["needs_participants"], alone["verdict"]) == (7, "significant")
     assert absent["verdict"] == "not compared: absent did not run"
     assert absent["participants"] == 0
     assert [row["p_holm"] for row in both] == pytest.approx([4 / 2**7] * 2)
@@ -74,9 +78,28 @@ def test_a_difference_inside_the_region_is_practically_nil():
     assert (row["p_worse"], row["verdict"]) == (1, "significant")
 
 
+def test_how_much_a_fold_tests_of_the_data_makes_the_probability_more_cautious():
+    scores = 0.9 + np.random.default_rng(3).normal(0.014, 0.02, 24)
+    differences, near = scores - 0.9, experiment("near", enumerate([0.9] * 24))
+    for share in (None, 1 / 4):
+        ahead = replace(experiment("ahead", enumerate(scores)), tested_share=share)
+        # It counts whichever of the two it is of.
+        for pair in ((ahead, near), (replace(near, tested_share=share), replace(ahead, name="x"))):
+            first, second = pair
+            found = {each.name: each for each in pair}
+            (row,) = rows_of({"main": [[first.name, second.name]]}, found)
+            scale = differences.std(ddof=1) * np.sqrt(1 / 24 + (1 / 23 if share is None else 1 / 3))
+            beyond = t(23, differences.mean(), scale).sf(0.01)
+            assert row["p_better" if first is ahead else "p_worse"] == pytest.approx(beyond)
+
+
 def test_models_at_chance_and_few_seeds_are_marked():
     seeded = experiment("seeded", enumerate([0.5] * 7), seeds=3, models_at_chance=2)
     (row,) = rows_of({"main": [["best", "seeded"]]}, experiments(seeded=seeded))
     assert (row["seeds"], row["seeds_against"]) == (1, 3)
     assert (row["models_at_chance"], row["models_at_chance_against"]) == (None, 2)
-    assert row["remarks"] == "best: 1 seed, fewer than 3; seeded: 2 of 21 models at chance"
+    assert row["remarks"] == (
+        "best: one fold, whose training data are not in the interval; best: 1 seed, fewer than 3; "
+        "seeded: one fold, whose training data are not in the interval; "
+        "seeded: 2 of 21 models at chance"
+    )

@@ -1,6 +1,6 @@
 """Intervals of means over participants that cover what they claim, however few people there are."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,10 @@ class Variance:
     """Estimates of a variance, [...] of as many studies, and their degrees of freedom."""
 
     value: np.ndarray
-    freedom: float
+    freedom: np.ndarray | float
+
+
+NO_VARIANCE = Variance(np.zeros(()), 1)
 
 
 def mean_of_seeds(runs: Runs) -> float:
@@ -31,15 +34,39 @@ def scores_by_seed(people: Collection[Runs]) -> np.ndarray:
     return np.array([[runs[seed] for seed in common] for runs in people])
 
 
-def variance_from_participants(values: np.ndarray) -> Variance:
+def variance_from_participants(
+    values: np.ndarray, folds: Sequence[Hashable] | None = None
+) -> Variance:
     """The variance of the mean that comes from who takes part, s²/n, with n − 1 degrees.
+
+    Where folds test several participants each, what a fold's training people do to all whom it
+    tests is in s²/n as if it were drawn anew for each of them. Its variance σ_f² is estimated by
+    the method of moments of the one-way classification (Searle, Casella and McCulloch, Variance
+    Components, 1992, ch. 3). Where that is above 0, what s²/n lacks of it is added, and the degrees
+    are one less than there are folds: of as many people in each, the sum is the mean square
+    between folds by n.
 
     Args:
         values: [..., n ≥ 2], one of each participant. Where they are means over seeds, s² holds
             what seeds do to single participants too.
+        folds: [n], in which fold each was tested; None where each was in one of their own. Of one
+            fold for all, nothing can be told.
     """
-    participants = np.shape(values)[-1]
-    return Variance(np.var(values, axis=-1, ddof=1) / participants, participants - 1)
+    people = np.shape(values)[-1]
+    alone = np.var(values, axis=-1, ddof=1) / people
+    names, of_each = np.unique([str(f) for f in folds or range(people)], return_inverse=True)
+    if len(names) in (1, people):
+        return Variance(alone, people - 1)
+    sizes = np.bincount(of_each)
+    member = (of_each == np.arange(len(names))[:, None]).astype(float)
+    means = values @ member.T / sizes
+    within = ((values - means[..., of_each]) ** 2).sum(axis=-1) / (people - len(names))
+    overall = values.mean(axis=-1, keepdims=True)
+    between = (sizes * (means - overall) ** 2).sum(axis=-1) / (len(names) - 1)
+    squares = (sizes**2).sum() / people
+    of_fold = np.maximum(between - within, 0) * (len(names) - 1) / (people - squares)
+    lacking = squares / people - (people - squares) / (people * (people - 1))
+    return Variance(alone + of_fold * lacking, np.where(of_fold > 0, len(names) - 1, people - 1))
 
 
 def variance_from_seeds(scores: np.ndarray) -> Variance:
@@ -67,6 +94,14 @@ def variance_from_seeds(scores: np.ndarray) -> Variance:
     return Variance(np.maximum(of_all - left_over / participants, 0) / seeds, seeds - 1)
 
 
+def summed(*parts: Variance) -> Variance:
+    """The sum of independent estimates, with the degrees of freedom of Satterthwaite (1946)."""
+    total = np.sum([part.value for part in parts], axis=0)
+    terms = np.sum([part.value**2 / part.freedom for part in parts], axis=0)
+    # Without any variance the degrees of freedom do not matter.
+    return Variance(total, np.where(total > 0, total**2 / np.where(terms > 0, terms, 1), 1))
+
+
 def t_interval(mean: np.ndarray | float, *parts: Variance) -> np.ndarray:
     """95 % intervals, [2, ...], of means whose variances are sums of independent estimates.
 
@@ -76,23 +111,24 @@ def t_interval(mean: np.ndarray | float, *parts: Variance) -> np.ndarray:
         mean: [...].
         parts: estimates of variances.
     """
-    total = np.sum([part.value for part in parts], axis=0)
-    terms = np.sum([part.value**2 / part.freedom for part in parts], axis=0)
-    # Without any variance the degrees of freedom do not matter.
-    freedom = np.where(total > 0, total**2 / np.where(terms > 0, terms, 1), 1)
-    half = stdtrit(freedom, (1 + LEVEL) / 2) * np.sqrt(total)
+    total = summed(*parts)
+    half = stdtrit(total.freedom, (1 + LEVEL) / 2) * np.sqrt(total.value)
     return np.stack([mean - half, mean + half])
 
 
-def mean_interval(people: Collection[Runs]) -> Interval:
+def mean_interval(people: Collection[Runs], folds: Sequence[Hashable] | None = None) -> Interval:
     """The 95 % interval of the mean over participants of scores from 0 to 1.
 
     Participants are the unit, as the taps of one person are not independent. One participant has
     none.
+
+    Args:
+        people: everybody's scores.
+        folds: in which fold each was tested, where each was in one.
     """
     if len(people) < 2:
         return None, None
     values = np.array([mean_of_seeds(runs) for runs in people])
-    parts = variance_from_participants(values), variance_from_seeds(scores_by_seed(people))
+    parts = variance_from_participants(values, folds), variance_from_seeds(scores_by_seed(people))
     low, high = t_interval(values.mean(), *parts).clip(0, 1).tolist()
     return low, high

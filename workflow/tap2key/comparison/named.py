@@ -6,6 +6,7 @@ from typing import Any
 
 from tap2key.comparison.intervals import LEVEL
 from tap2key.comparison.significance import (
+    OF_FOLDS,
     PairedTest,
     fewest_participants,
     paired_test,
@@ -38,7 +39,6 @@ def named_comparisons(
         chosen: that experiment's name; None where nothing was chosen.
         region: differences up to this are practically nil.
     """
-    people = {name: each.people for name, each in experiments.items()}
     rows = []
     for family, pairs in families.items():
         tests = []
@@ -51,14 +51,15 @@ def named_comparisons(
                 verdict = f"not compared: {' and '.join(absent)} did not run"
                 tests.append(PairedTest(first, second, 0, verdict=verdict))
             else:
-                tests.append(paired_test(first, second, people))
+                tests.append(paired_test(experiments[first], experiments[second]))
         if pairs and not tests:
             verdict = f"not compared: {first} is what was chosen"
             tests.append(PairedTest(first, second, 0, verdict=verdict))
-        # Those that cannot be tested take no part in the correction.
-        needed = fewest_participants(max(sum(t.p is not None for t in tests), 1))
+        # What was named and did not run counts too: leaving it out must not help the others.
+        needed = fewest_participants(len(tests))
         rows += [
-            (_row(family, test, needed, experiments, region), test) for test in with_holm(tests)
+            (_row(family, test, needed, experiments, region), test)
+            for test in with_holm(tests, len(tests))
         ]
     return [(row, replace(test, verdict=row["verdict"])) for row, test in rows]
 
@@ -96,10 +97,10 @@ def _row(
         "effect_size_dz": test.effect_size,
         "p": test.p,
         "p_holm": test.p_holm,
-        "needs_participants": needed,
+        "needs_participants": None if test.verdict == OF_FOLDS else needed,
     }
-    verdict = [_verdict(test, needed, row["unit"])]
-    if posterior := test.posterior(region, experiments[test.first].folds):
+    verdict = [_verdict(test, needed)]
+    if posterior := test.posterior(region):
         row["p_worse"] = posterior.worse
         row["p_equivalent"] = posterior.equivalent
         row["p_better"] = posterior.better
@@ -109,9 +110,9 @@ def _row(
     return row | {"verdict": "; ".join(verdict), "remarks": "; ".join(remarks)}
 
 
-def _verdict(test: PairedTest, needed: int, unit: str) -> str:
+def _verdict(test: PairedTest, needed: int) -> str:
     if test.p_holm is not None and test.p_holm < 1 - LEVEL:
         return "significant"
-    if test.participants < needed:
-        return f"cannot be significant: needs n ≥ {needed} {unit}s, has {test.participants}"
+    if test.verdict != OF_FOLDS and test.participants < needed:
+        return f"cannot be significant: needs n ≥ {needed} participants, has {test.participants}"
     return test.verdict or "not significant"

@@ -5,6 +5,7 @@ import argparse
 import numpy as np
 
 from tap2key.comparison.intervals import LEVEL
+from tap2key.comparison.signed_ranks import null_distribution
 from tap2key.comparison.significance import fewest_participants
 from tap2key.core.errors import Tap2keyError
 
@@ -54,14 +55,10 @@ def main(args: argparse.Namespace) -> None:
 def critical_sum(participants: int, level: float) -> int | None:
     """The least sum of the ranks of one sign that is significant in the exact two-sided test.
 
-    Under the null hypothesis every rank has either sign, so that the sums' counts are the
-    coefficients of the product of (1 + x^k) over all ranks k (Wilcoxon, 1945). None where not even
-    differences of one sign are significant.
+    None where not even differences of one sign are significant.
     """
-    counts = np.ones(1)
-    for rank in range(1, participants + 1):
-        counts = np.pad(counts, (0, rank)) + np.pad(counts, (rank, 0))
-    tail = np.cumsum(counts[::-1])[::-1] / counts.sum()
+    probable = null_distribution(range(1, participants + 1))
+    tail = np.cumsum(probable[::-1])[::-1]
     significant = np.flatnonzero(2 * tail < level)
     return int(significant[0]) if len(significant) else None
 

@@ -1,10 +1,13 @@
 """Scores of every participant, over seeds, and their mean."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from tap2key.core.digests import digest
+from tap2key.core.files import read_json
+from tap2key.datasets.encoded_dataset import FOLD_FILE
 from tap2key.evaluation.axis_errors import AXIS_ERRORS, axis_errors
 from tap2key.evaluation.metrics import MEASURES, mean_of_known, measures
 from tap2key.evaluation.predictions import Predictions, concatenated
@@ -40,6 +43,36 @@ def processors(metrics: Iterable[Mapping[str, Any]], participant: str) -> str:
         run.get("trained_on_processor") for run in metrics if participant in run["participants"]
     }
     return "; ".join(sorted(filter(None, found)))
+
+
+def only_fold(
+    folds: Sequence[str], metrics: Sequence[Mapping[str, Any]], participant: str
+) -> str | None:
+    """The fold in which a participant was tested; None if there are several.
+
+    Args:
+        folds: of each evaluation.
+        metrics: of the same evaluations.
+        participant: who was tested in some of them.
+    """
+    own = {
+        fold for fold, run in zip(folds, metrics, strict=True) if participant in run["participants"]
+    }
+    return own.pop() if len(own) == 1 else None
+
+
+def tested_share(folds: Sequence[Path], evaluations: Sequence[Predictions]) -> float | None:
+    """What a fold tests of the taps that it tests, trains and validates on, at most.
+
+    Args:
+        folds: folders of the fold stage; without any it is not known.
+        evaluations: of these folds, in the same order.
+    """
+    shares = []
+    for folder, found in zip(folds, evaluations, strict=False):
+        taps, tests = read_json(folder / FOLD_FILE)["taps"], len(found.truth)
+        shares.append(tests / (tests + taps["train"] + taps["validation"]))
+    return max(shares, default=None)
 
 
 def described(people: int, seen: int) -> str:

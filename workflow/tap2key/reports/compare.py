@@ -65,10 +65,11 @@ COMPARISONS_NOTE = (
     "The comparisons that the configuration named before any score was known. Macro-F1 of the "
     "experiment less that of the other, over the participants whom both were tested on in the same "
     "way. Low and high: 95 % interval of the mean difference, Student's t over participants with "
-    "the variance from seeds added. Where the unit is fold, one participant was tested in several "
-    "folds, which stand for participants. Effect size d_z: mean by standard deviation of the "
-    "differences. p: Wilcoxon's exact signed-rank test, two-sided; p Holm corrects it for the "
-    "comparisons of its family. Needs participants: the fewest with whom one comparison of the "
+    "the variance from seeds, and from folds that test several, added. Where the unit is fold, one "
+    "participant's folds are compared; as they share training taps, the interval is wider, and "
+    "there is no p. Effect size d_z: mean by standard deviation of the differences. p: Wilcoxon's "
+    "exact signed-rank test, two-sided; p Holm corrects it for all comparisons named in its "
+    "family. Needs participants: the fewest with whom one of the "
     "family can be significant at 0.05. p worse, equivalent and better: probabilities that the "
     "mean difference lies below, in and above ± {region:g}, which counts as practically nil "
     "(Bayesian correlated t-test)."
@@ -142,7 +143,7 @@ def main(args: argparse.Namespace) -> None:
         return
     stem = stem_of(args.output)
     write_table(stem, [formatted(row) for row in rows], COLUMNS, "Experiments", NOTE)
-    tests = every_pair({name: each.people for name, each in experiments.items()})
+    tests = every_pair(experiments)
     write_table(
         stem.with_name(DIFFERENCES),
         [with_small_p(asdict(test)) for test in tests],

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from tap2key.comparison.intervals import mean_interval
+from tap2key.comparison.summaries import interval_of_mean
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json, read_tsv, write_json
 from tap2key.core.folders import atomic_folder
@@ -41,11 +41,13 @@ from tap2key.evaluation.participant_scores import (
     described,
     fold_rows,
     models_at_chance,
+    only_fold,
     participant_rows,
     processors,
     seen_in_training,
     tested,
     tested_in,
+    tested_share,
 )
 from tap2key.evaluation.predictions import Predictions, concatenated, read_predictions
 from tap2key.models.key_places import Places, places_of
@@ -135,7 +137,8 @@ def main(args: argparse.Namespace) -> None:
     average, seen = rows[-1], seen_in_training(metrics)
     for row in rows[:-1]:
         row["trained_on_processor"] = processors(metrics, row["participant"])
-    low, high = mean_interval([row["macro_f1_of_seeds"] for row in rows[:-1]])
+        row["fold"] = only_fold(folds, metrics, row["participant"])
+    low, high = interval_of_mean({"participants": rows[:-1]})
     average |= {"macro_f1_low": low, "macro_f1_high": high}
     for row in by_fold:
         # The last row is the mean of all.
@@ -180,6 +183,7 @@ def main(args: argparse.Namespace) -> None:
                     row["fold"]: {name: row[name] for name in ("macro_f1_of_seeds", "tested_taps")}
                     for row in by_fold[:-1]
                 },
+                "tested_share": tested_share(args.folds, predictions),
                 "models_at_chance": models_at_chance(metrics),
                 "at_chance": at_chance,
                 # As they are: a test on rounded scores would be another.
