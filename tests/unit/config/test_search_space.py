@@ -6,7 +6,13 @@ import yaml
 from tap2key.config.configuration import complete_config, complete_experiment, read_config
 from tap2key.config.experiments import merge, stated
 from tap2key.config.schema import section
-from tap2key.config.search_space import candidates, models_trained, own_space, with_candidate
+from tap2key.config.search_space import (
+    candidates,
+    models_trained,
+    own_space,
+    searching_seed,
+    with_candidate,
+)
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.shipped import CONFIG
 from tap2key.training.batches import with_enough_steps
@@ -39,6 +45,24 @@ def test_one_seed_may_search_for_all():
     ):
         settings = experiment("pairs_svm", search, seeds=[7, 3])
         assert tuple(models_trained(settings, seed) for seed in (7, 3)) == trained
+
+
+@pytest.mark.parametrize("split", ["random", "k_fold"])
+def test_where_seeds_deal_taps_anew_each_searches_for_itself(split):
+    """What another seed tests has trained and validated the first one's search."""
+    settings = experiment("pairs_svm", {"budget": 4, "each_seed": False}, seeds=[7, 3], split=split)
+    assert [searching_seed(settings, seed) for seed in (7, 3)] == [7, 3]
+    settings = experiment("pairs_svm", {"budget": 4, "each_seed": False}, seeds=[7, 3])
+    assert [searching_seed(settings, seed) for seed in (7, 3)] == [7, 7]
+
+
+def test_the_order_in_which_values_are_named_changes_nothing():
+    over = {"training.learning_rate": [0.001, 0.002, 0.004], "training.epochs": [20, 40, 80]}
+    found = [
+        candidates(experiment("convolutional", {"budget": 5, "over": dict(items)}))
+        for items in (over.items(), reversed(over.items()))
+    ]
+    assert found[0] == found[1]
 
 
 def test_all_shipped_experiments_that_search_are_allowed_the_same():

@@ -9,7 +9,7 @@ from tap2key.evaluation.choose import Validated, ranked
 SCORES = {"wide": [0.90, 0.94], "forest": [0.95, 0.91], "plain": [0.80, 0.82]}
 
 
-def models(root, scores, by="participant", seed=0, taps="", **more):
+def models(root, scores, by="participant", seed=0, taps="", tried=1, **more):
     """Folders of models; those of one fold and seed are validated on the same taps."""
     folders = []
     for experiment, values in scores.items():
@@ -20,6 +20,7 @@ def models(root, scores, by="participant", seed=0, taps="", **more):
                 "validation": {"selection_macro_f1": value, **more},
                 "validated_by": by,
                 "validation_taps": f"{fold}{seed}{taps}",
+                "candidates": tried,
             }
             (folder / "tap2key.json").write_text(json.dumps(about))
             folders.append(folder)
@@ -67,6 +68,30 @@ def test_who_is_validated_on_people_it_knows_is_not_ranked_with_the_others(tmp_p
     assert [row["experiment"] for row in rows] == ["two", "one", "easy", "also", "too"]
     assert [row["chosen"] for row in rows] == ["yes", "no", *["not ranked"] * 3]
     assert {row["reason"] for row in rows[2:]} == {"other validation taps than one"}
+
+
+def test_who_tried_more_settings_on_the_validation_taps_is_not_ranked(tmp_path):
+    """The best of twelve would beat the best of three by luck alone."""
+    equal = models(tmp_path, {"one": [0.8, 0.8], "two": [0.9, 0.9]}, tried=3)
+    more = models(tmp_path, {"eager": [0.95, 0.95]}, tried=12)
+    # Another seed trains with what the first one's search found.
+    more += models(tmp_path, {"eager": [0.95, 0.95]}, seed=1)
+    none = models(tmp_path, {"as-is": [0.99, 0.99]})
+    rows = {row["experiment"]: row for row in rows_of(tmp_path, *equal, *more, *none)}
+    assert rows["two"]["chosen"] == "yes"
+    assert rows["eager"]["reason"] == "tried 12 settings, one tried 3 settings"
+    assert rows["as-is"]["reason"] == "without a search, one tried 3 settings"
+
+
+def test_in_how_many_folds_own_validation_taps_agree_is_told(tmp_path):
+    scores = {"even": [0.92, 0.92], "ana": [0.94, 0.85], "never": [0.1, 0.2]}
+    again = {"even": [0.92, 0.92], "ana": [0.91, 0.86], "never": [0.1, 0.2]}
+    folders = models(tmp_path, scores) + models(tmp_path, again, seed=1)
+    rows = rows_of(tmp_path, *folders)
+    # Over both seeds, Ana's fold has 0.925 for the second.
+    found = {row["experiment"]: row["best_in_folds"] for row in rows}
+    assert found == {"even": "1", "ana": "1", "never": "0"}
+    assert rows[0]["chosen"] == "yes" and rows[0]["experiment"] == "even"
 
 
 def test_only_those_validated_on_the_same_taps_are_ranked(tmp_path):

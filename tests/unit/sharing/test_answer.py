@@ -47,10 +47,15 @@ WHOLE = Study(STUDY.sessions, STUDY.recordings[:3], [], STUDY.channels[:30])
 
 def test_the_choice_on_validation_scores_decides_even_if_another_scores_higher():
     rows = [experiment("lucky", 0.9), experiment("chosen", 0.8), experiment("random", 0.99, "no")]
-    choice = [{"experiment": "chosen", "chosen": "yes"}, {"experiment": "lucky", "chosen": "no"}]
+    choice = [
+        {"experiment": "chosen", "chosen": "yes", "best_in_folds": "3"},
+        {"experiment": "lucky", "chosen": "no", "best_in_folds": "0"},
+    ]
     best = headline(rows, choice)
     assert (best.row["experiment"], best.held_out) == ("chosen", True)
-    assert "validation" in best.reason
+    assert best.reason == "chosen by validation scores, in every fold by its own"
+    choice[1]["best_in_folds"] = "1"
+    assert "by their own alone 1 of 4 would choose another" in headline(rows, choice).reason
 
 
 def test_without_a_choice_the_highest_held_out_score_is_said_to_be_picked():
@@ -63,7 +68,8 @@ def test_without_a_choice_the_highest_held_out_score_is_said_to_be_picked():
 
 def test_a_choice_of_what_held_nobody_out_is_no_answer():
     rows = [experiment("held", 0.5), experiment("random", 0.99, "no")]
-    assert headline(rows, [{"experiment": "random", "chosen": "yes"}]).row["experiment"] == "held"
+    choice = [{"experiment": "random", "chosen": "yes", "best_in_folds": "1"}]
+    assert headline(rows, choice).row["experiment"] == "held"
     assert not headline(rows[1:], []).held_out
 
 

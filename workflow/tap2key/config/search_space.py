@@ -27,6 +27,8 @@ OF_FOREST: Space = {
     "trees": (250, 500, 1000),
 }
 OF_SVM: Space = {"svm.C": (0.3, 1, 3, 10, 30), "svm.gamma": (0.1, 0.3, 1, 3)}
+# Splits that are dealt anew for each seed: what one seed tests, another has trained on.
+DEALT_ANEW = ("random", "k_fold")
 # Of what is drawn, so that all folds, seeds and machines try the same.
 DRAW_SEED = 0
 
@@ -95,7 +97,8 @@ def candidates(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     if search is None:
         return []
     _check(search, settings)
-    space = search["over"] or own_space(settings)
+    # Sorted, as a command line hands them over: the order decides what is drawn.
+    space = dict(sorted((search["over"] or own_space(settings)).items()))
     own = {key: reduce(lambda part, name: part[name], key.split("."), settings) for key in space}
     grid = [dict(zip(space, values, strict=True)) for values in product(*space.values())]
     others = [candidate for candidate in grid if candidate != own]
@@ -110,9 +113,12 @@ def candidates(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def searching_seed(settings: Mapping[str, Any], seed: int) -> int:
-    """The seed of an experiment whose search finds the settings of a seed's model."""
+    """The seed of an experiment whose search finds the settings of a seed's model.
+
+    Each searches for itself where `search.each_seed` says so, and where a seed tests other taps.
+    """
     search = settings["search"]
-    shared = search is not None and not search["each_seed"]
+    shared = search is not None and not (search["each_seed"] or settings["split"] in DEALT_ANEW)
     return settings["seeds"][0] if shared else seed
 
 

@@ -1,7 +1,7 @@
 """Stage `choose`: name the best experiment by validation scores alone, before any test is read."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
@@ -16,17 +16,20 @@ from tap2key.models.model_folder import MODEL_METADATA_FILE, SELECTION_SCORE
 
 COLUMNS = (
     *("experiment", "models", "models_at_chance", "validation_macro_f1", "sd_over_models"),
-    *("validated_by", "chosen", "reason"),
+    *("best_in_folds", "validated_by", "chosen", "reason"),
 )
 NOTE = (
     "Macro-F1 over each fold's validation taps, mean over the folds and seeds that all ranked "
     "experiments have: of a network as its last epoch leaves it (if it ended early, at its last "
     "evaluation), of a baseline as it was fitted. The best of many epochs would favour whoever "
-    "looks more often. Nothing of a held-out participant goes into it, so that their scores stay "
-    "honest. Only experiments that are validated on the same taps are ranked: as many as there "
-    "are, and rather those validated on other people than they are trained on. The scores of the "
-    "others are over their own folds and seeds. Models at chance name validation taps no better "
-    "than always naming the commonest key would; of baselines it is not known."
+    "looks more often. No held-out score goes into it; but whom one fold holds out validates in "
+    "others, and so has a say in the mean. Best in folds: in how many a fold's own validation taps "
+    "put the experiment first. Where that is all of them for the chosen one, its held-out scores "
+    "are those of a choice in which nobody held out had a say. Only experiments that are validated "
+    "on the same taps are ranked, of those with a search only ones that tried as many candidates: "
+    "as many as there are, and rather those validated on other people than they are trained on. "
+    "The scores of the others are over their own folds and seeds. Models at chance name validation "
+    "taps no better than always naming the commonest key would; of baselines it is not known."
 )
 OTHER_PEOPLE = "participant"
 # A fold and a seed, as folders are named.
@@ -81,13 +84,16 @@ def main(args: argparse.Namespace) -> None:
 class Validated(NamedTuple):
     """A model's validation score, on which taps, by what they were set aside, and if at chance.
 
-    `taps` is a hash of the taps' identities. `at_chance` is None where that is not known.
+    `taps` is a hash of the taps' identities. `at_chance` is None where that is not known, and
+    `tried` how many candidates a search scored on these taps, 1 without one and
+    None of a kind that has nothing to search.
     """
 
     macro_f1: float
     by: str
     taps: str
     at_chance: bool | None = None
+    tried: int | None = 1
 
 
 def validated(model: Path) -> Validated:
@@ -107,6 +113,7 @@ def validated(model: Path) -> Validated:
         metadata["validated_by"],
         metadata["validation_taps"],
         scores.get("at_chance"),
+        metadata.get("candidates", 1),
     )
 
 
@@ -119,7 +126,9 @@ def ranked(found: Mapping[str, Mapping[Run, Validated]]) -> list[dict[str, objec
     Args:
         found: by experiment, its models by fold and seed.
     """
-    by = {name: next(iter(runs.values())).by for name, runs in found.items()}
+    by = {
+        name: ", ".join(sorted({each.by for each in runs.values()})) for name, runs in found.items()
+    }
     alike = {name: comparable(found, name) for name in found}
     first = max(found, key=lambda name: (by[name] == OTHER_PEOPLE, -len(alike[name][1])))
     common, reasons = alike[first]
@@ -129,6 +138,7 @@ def ranked(found: Mapping[str, Mapping[Run, Validated]]) -> list[dict[str, objec
     }
     scores = {name: [each.macro_f1 for each in models] for name, models in counted.items()}
     ordered = sorted(found, key=lambda name: (name in reasons, -mean(scores[name])))
+    best = best_in_folds({name: found[name] for name in ordered if name not in reasons}, common)
     return [
         {
             "experiment": name,
@@ -136,6 +146,7 @@ def ranked(found: Mapping[str, Mapping[Run, Validated]]) -> list[dict[str, objec
             "models_at_chance": _at_chance(counted[name]),
             "validation_macro_f1": f"{mean(scores[name]):.4f}",
             "sd_over_models": f"{stdev(scores[name]):.4f}" if len(scores[name]) > 1 else None,
+            "best_in_folds": None if name in reasons else best.count(name),
             "validated_by": by[name],
             "chosen": "not ranked" if name in reasons else "yes" if name == ordered[0] else "no",
             "reason": reasons.get(name),
@@ -160,9 +171,39 @@ def comparable(
             reasons[name] = f"no fold and seed in common with {first}"
         elif any(runs[run].taps != found[first][run].taps for run in shared):
             reasons[name] = f"other validation taps than {first}"
+        elif None not in (own := {_tried(runs), _tried(found[first])}) and len(own) > 1:
+            reasons[name] = f"{_searched(runs)}, {first} {_searched(found[first])}"
         else:
             common = shared
     return common, reasons
+
+
+def best_in_folds(
+    found: Mapping[str, Mapping[Run, Validated]], common: Collection[Run]
+) -> list[str]:
+    """The experiment that each fold's own validation taps put first, of equals the first given.
+
+    Args:
+        found: by experiment, its models by fold and seed.
+        common: the folds and seeds that count.
+    """
+    return [
+        max(
+            found,
+            key=lambda name: mean(found[name][run].macro_f1 for run in common if run[0] == fold),
+        )
+        for fold in sorted({fold for fold, _ in common})
+    ]
+
+
+def _tried(runs: Mapping[Run, Validated]) -> int | None:
+    """How many candidates an experiment's searches tried; seeds may share one."""
+    return max((each.tried for each in runs.values() if each.tried is not None), default=None)
+
+
+def _searched(runs: Mapping[Run, Validated]) -> str:
+    tried = _tried(runs)
+    return "without a search" if tried == 1 else f"tried {tried} settings"
 
 
 def _at_chance(models: Sequence[Validated]) -> int | None:

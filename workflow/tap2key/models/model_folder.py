@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tap2key.config.stage_settings import BASELINES, LEARNED_GCC
+from tap2key.config.stage_settings import BASELINES, LEARNED_GCC, MULTILATERATION
 from tap2key.core.digests import digest, fingerprint
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json, write_json
@@ -60,6 +60,7 @@ def write_model_metadata(
     """Write what evaluation and prediction need to know about a model into its folder."""
     # A baseline sees the whole of an encoded window.
     model = settings.get("model", {"crop_ms": None, "max_duration_s": None})
+    tried = search["budget"] if (search := settings.get("search")) else 1
     write_json(
         folder / MODEL_METADATA_FILE,
         {
@@ -79,6 +80,8 @@ def write_model_metadata(
             "validated_by": fold["validation_by"],
             "validation_people": sorted({person for person, _ in fold["validation"]}),
             "validation_taps": fold["validation_taps"],
+            # Multilateration has no setting to search.
+            "candidates": None if settings["kind"] == MULTILATERATION else tried,
             "packages": package_versions(MODEL_PACKAGES),
         },
     )

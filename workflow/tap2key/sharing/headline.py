@@ -32,10 +32,19 @@ def headline(experiments: Sequence[Row], choice: Sequence[Row]) -> Headline:
         choice: rows of `model_selection/validation.tsv`; none if nothing was chosen.
     """
     held_out = [row for row in experiments if row["held_out"] == HELD_OUT]
+    best_in = {row["experiment"]: int(row["best_in_folds"] or 0) for row in choice}
     chosen = {row["experiment"] for row in choice if row["chosen"] == "yes"}
+    folds = sum(best_in.values())
     for row in held_out:
         if row["experiment"] in chosen:
-            return Headline(row, "chosen by validation scores, without held-out people", True)
+            others = folds - best_in[row["experiment"]]
+            reason = "chosen by validation scores, in every fold by its own"
+            if others:
+                reason = (
+                    "chosen by validation scores of all folds; by their own alone "
+                    f"{others} of {folds} would choose another"
+                )
+            return Headline(row, reason, True)
     best = max(held_out or experiments, key=_score)
     reason = "the only experiment"
     if len(held_out or experiments) > 1:
