@@ -50,16 +50,43 @@ def run_of(tmp_path: Path, suggestion: Mapping) -> tuple[dict, list]:
     return config, recordings
 
 
-def test_of_the_first_studys_rig_only_its_place_is_suggested(tmp_path, capsys):
+def test_of_the_first_studys_rig_its_place_and_what_a_cpu_trains_are_suggested(tmp_path, capsys):
     for number, person in enumerate(("Tony", "Maria")):
         make_session(tmp_path / "study" / f"{person}_01_27_23_data", count=10, seed=number)
     said, lines = doctor(capsys, tmp_path / "study")
-    assert lines == {"study": str(tmp_path / "study")}
+    assert lines == {
+        "study": str(tmp_path / "study"),
+        "select_experiments": ["pairs-48000", "gcc-phat-forest", "level-forest"],
+    }
     assert "# nothing odd" in said
     assert "2 × 8 channel(s) at 96000 Hz" in said
     assert "people      2: Maria, Tony" in said
     _, recordings = run_of(tmp_path, lines)
     assert len(recordings) == 2
+
+
+@pytest.mark.parametrize("channels", [1, 8])
+def test_what_needs_a_gpu_is_suggested_only_with_one(tmp_path, capsys, channels):
+    for person in ("Ana", "Bo"):
+        path = sound(tmp_path / "study" / person / f"{person}.wav", channels, 96_000)
+        keys_file(path.with_suffix(".keys"))
+    own = {"own": {"inherit": "wav2vec2-base"}, "small": {"inherit": "tiny"}}
+    own |= {"tiny": {"inherit": "wav2vec2-base", "model": {"checkpoint": None}}}
+    selected = {}
+    for gpu in (False, True):
+        file = tmp_path / "own.yaml"
+        file.write_text(yaml.safe_dump({"launch": {"gpu": gpu}, "experiments": own}))
+        _, lines = doctor(capsys, tmp_path / "study", "--configfile", file)
+        selected[gpu] = lines.get("select_experiments")
+    if channels == 8:
+        shipped = ["pairs-48000", "gcc-phat-forest", "level-forest"]
+        assert selected == {False: [*shipped, "small", "tiny"], True: None}
+    else:
+        forest = "mfcc-forest-96000"
+        assert selected == {
+            False: ["small", "tiny", forest],
+            True: ["wav2vec2-base", "own", "small", "tiny", forest],
+        }
 
 
 def test_touches_are_the_taps_that_are_expected(tmp_path, capsys):

@@ -11,6 +11,7 @@ import yaml
 
 from tap2key.audio.array import MOST_CHANNELS, SLOWEST_RATE, Array, array_of
 from tap2key.audio.named_arrays import STUDYS_OWN
+from tap2key.config.experiments import shipped_experiments
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.shipped import SHIPPED_KEYBOARDS
 from tap2key.inspection.findings import Inspection
@@ -31,11 +32,12 @@ REMARKS = {
     "keyboard": "or a csv of your own, see docs/your-study.md",
     CHRONOLOGICAL: "one person: their last taps are tested",
     RANDOM: "one person, one key a recording: by time, tested keys would be unheard; flatters",
-    "select_experiments": "those that the array allows",
+    "select_experiments": "what the array allows and, unless launch.gpu is set, a CPU can train",
     "experiments": "as shipped, at a rate of the array",
 }
-NETWORKS = ("wav2vec2-base", "pairs-48000")
+# What to begin with, the first being what `predict` asks by default.
 FOREST = "gcc-phat-forest"
+BEGIN_WITH = ("pairs-48000", FOREST, "level-forest", "wav2vec2-base")
 
 
 def suggest(found: Inspection, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,23 +200,33 @@ def _array(found: Inspection) -> dict[str, int]:
 
 
 def _experiments(array: Array, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Experiments for an array on which not all of those that are selected can run."""
-    if config["select_experiments"] != "all" or all(
-        _allows(array, settings) for settings in config["experiments"].values()
-    ):
+    """Experiments to begin with where not all of those that are selected can run.
+
+    Otherwise whoever tries a study on a laptop trains a network of 95 million weights there.
+    """
+    experiments, gpu = config["experiments"], config["launch"]["gpu"]
+    can_run = {
+        name: _allows(array, settings) and (gpu or not _needs_gpu(settings))
+        for name, settings in experiments.items()
+    }
+    if config["select_experiments"] != "all" or all(can_run.values()):
         return {}
-    selected = [
-        name
-        for name in NETWORKS
-        if name in config["experiments"] and _allows(array, config["experiments"][name])
-    ]
-    kind = "gcc-phat-forest" if array.channels > 1 else "mfcc-forest"
+    known = (*BEGIN_WITH, *(name for name in experiments if name not in shipped_experiments()))
+    selected = [name for name in known if can_run.get(name)]
+    if can_run.get(FOREST):
+        return {"select_experiments": selected}
+    kind = FOREST if array.channels > 1 else "mfcc-forest"
     name = f"{kind}-{array.sample_rate}"
     forest: dict[str, Any] = {"inherit": FOREST}
     if array.channels == 1:
         forest |= {"kind": "mfcc_forest"}
     forest |= {"encoding": {"sample_rate": array.sample_rate}}
     return {"select_experiments": [*selected, name], "experiments": {name: forest}}
+
+
+def _needs_gpu(settings: Mapping[str, Any]) -> bool:
+    """Whether a CPU would take days: what starts from a checkpoint is as large as that."""
+    return settings["kind"] == "wav2vec2" and settings["model"]["checkpoint"] is not None
 
 
 def _allows(array: Array, settings: Mapping[str, Any]) -> bool:
