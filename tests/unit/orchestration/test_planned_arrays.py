@@ -6,7 +6,7 @@ import pytest
 from made import RECORDING, session
 
 from tap2key.audio.array import DEFAULT, array_of
-from tap2key.config.configuration import complete_config
+from tap2key.config.configuration import complete_config, read_config
 from tap2key.config.experiments import stated
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv
@@ -117,6 +117,35 @@ def test_what_an_array_cannot_give_is_said_of_its_sessions(study):
         planned(study, {"e": {"encoding": {"representation": "end"}}})
     with pytest.raises(Tap2keyError, match=r"small \(.*sample_rate 96000 is above"):
         planned(study, {"e": {"encoding": {"representation": "top", "sample_rate": 96_000}}})
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (
+            {"channels": 6, "sample_rate": 44_100},
+            "aligned-48000: encoding.sample_rate 48000 is above array.sample_rate 44100",
+        ),
+        ({"channels": 1}, "pairs-48000: encoding.representation pairs needs at least two channels"),
+    ],
+)
+def test_what_cannot_be_mended_in_a_shipped_experiment_is_left_to_the_selection(
+    tmp_path, array, said
+):
+    study = tmp_path / "study"
+    for name in ("Ana/one", "Bo/one"):
+        session(study, name)
+    raw = {**read_config([]), "study": str(study), "results": str(tmp_path / "results")}
+    with pytest.raises(Tap2keyError) as refused:
+        planning.make_plan({**raw, "array": array}, True)
+    line = str(refused.value)
+    assert line.startswith(f"config: experiments.{said}; shipped experiments are fixed: choose ")
+    assert "select_experiments" in line and "lower it" not in line
+    fitting = {"array": array, "select_experiments": ["wav2vec2-base"]}
+    assert planning.make_plan({**raw, **fitting}, True).experiments
+    own = {"experiments": {"own": {"encoding": {"sample_rate": 192_000}}}}
+    with pytest.raises(Tap2keyError, match=r"experiments\.own: .*sample_rate .*; lower it"):
+        planning.make_plan({**raw, **own, "array": array}, True)
 
 
 def test_people_of_one_array_are_apart_from_others(study):

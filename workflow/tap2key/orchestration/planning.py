@@ -6,6 +6,7 @@ from typing import Any
 
 from tap2key.audio.named_arrays import STUDYS_OWN
 from tap2key.config.configuration import choose, complete_config, selected
+from tap2key.config.experiments import shipped_experiments
 from tap2key.config.search_space import candidates
 from tap2key.config.stage_settings import LEARNED_GCC, MULTILATERATION
 from tap2key.core.errors import Tap2keyError
@@ -136,7 +137,19 @@ def _check_models(plan: Plan) -> None:
                     cut_of(encoding, length_of(encoding), model["crop_ms"], model["max_duration_s"])
             except Tap2keyError as error:
                 whose = "" if plan.used_arrays == [STUDYS_OWN] else f"{_sessions_of(plan, array)}: "
-                raise Tap2keyError(f"config: experiments.{name}: {whose}{error}") from None
+                said = f"config: experiments.{name}: {whose}{_mendable(name, error)}"
+                raise Tap2keyError(said) from None
+
+
+def _mendable(experiment: str, error: Tap2keyError) -> str:
+    """Why an array does not allow an experiment; of a shipped one, which is fixed, what to do."""
+    if experiment not in shipped_experiments():
+        return str(error)
+    problem = str(error).partition("; ")[0]
+    return (
+        f"{problem}; shipped experiments are fixed: choose with select_experiments those that the "
+        "array allows, as tap2key doctor does"
+    )
 
 
 def _check_together(plan: Plan) -> None:
