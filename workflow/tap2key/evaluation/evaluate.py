@@ -15,7 +15,7 @@ from tap2key.datasets.encoded_dataset import (
 )
 from tap2key.evaluation.axis_errors import axis_errors
 from tap2key.evaluation.confusion import write_confusion
-from tap2key.evaluation.metrics import HEADLINE, scores
+from tap2key.evaluation.metrics import SPACE_MERGED, scores
 from tap2key.evaluation.predictions import write_predictions
 from tap2key.evaluation.scoring import (
     adapted_among,
@@ -112,6 +112,6 @@ def main(args: argparse.Namespace) -> None:
             MODEL_PACKAGES,
         )
     log.info(
-        f"{args.output}: macro-F1 {result[HEADLINE]:.3f} with the space bar as one key, "
+        f"{args.output}: macro-F1 {result[SPACE_MERGED]:.3f} with the space bar as one key, "
         f"{result['macro_f1']:.3f} over all keys, accuracy {result['accuracy']:.3f}"
     )

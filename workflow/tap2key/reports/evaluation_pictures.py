@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tap2key.core.html_tables import write_table
-from tap2key.evaluation.metrics import HEADLINE
+from tap2key.evaluation.metrics import SPACE_MERGED
 from tap2key.models.key_places import Places, error_ellipses, errors_mm
 from tap2key.reports.plot_confusion import draw_confusion
 from tap2key.reports.plot_keyboard import draw_keyboard
@@ -63,9 +63,9 @@ def draw_findings(
 
 
 def headline(scores: Mapping[str, Any]) -> str:
-    """The scores that lead, for a title; `scores` holds `MEASURES`."""
+    """The scores of a picture's title; `scores` holds `MEASURES`."""
     return (
-        f"macro-F1 {scores[HEADLINE]:.3f} with the space bar as one key, "
+        f"macro-F1 {scores[SPACE_MERGED]:.3f} with the space bar as one key, "
         f"{scores['macro_f1']:.3f} over all keys, accuracy {scores['accuracy']:.3f}"
     )
 

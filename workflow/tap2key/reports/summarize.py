@@ -1,4 +1,4 @@
-"""Stage `summarize`: one experiment's held-out participants in one table and one picture."""
+"""Stage `summarize`: one experiment's scores, in six tables and three pictures."""
 
 import argparse
 from collections.abc import Sequence
@@ -66,17 +66,17 @@ FOLDS_NOTE = (
 NOTE = (
     "A participant's score is the mean over seeds; the last row is the mean over participants. "
     "Macro-F1 weights all keys alike; space merged takes the six parts of the space bar as one "
-    "key, and leads. Top 3: the key is among the three likeliest. Log loss is the mean negative "
-    "log-likelihood in nats, Brier score loss the squared error of all probabilities. Calibration "
-    "error is expected calibration error: how far confidence is from the share that is right; its "
-    "floor is what a perfectly calibrated model would have with as many taps. Errors in mm are of "
-    "the expected place among the key centres, on keys: location error, bias and RMSE from the "
-    "touch sensor's reading, centre error from the true key's centre; located is the share of taps "
-    "that have an expected place. Touches, missed and invented taps are segmentation's, of the "
-    "sessions tested; end-to-end accuracy counts a touch of which there is no tap as wrong. "
-    "Low and high are the mean's 95 % interval (Student's t over participants, with the variance "
-    "from seeds added). The processor is that which trained the models: on another the same "
-    "training rounds otherwise and ends a little elsewhere."
+    "key; intervals and comparisons are of the one over all keys. Top 3: the key is among the "
+    "three likeliest. Log loss is the mean negative log-likelihood in nats, Brier score loss the "
+    "squared error of all probabilities. Calibration error is expected calibration error: how far "
+    "confidence is from the share that is right; its floor is what a perfectly calibrated model "
+    "would have with as many taps. Errors in mm are of the expected place among the key centres, "
+    "on keys: location error, bias and RMSE from the touch sensor's reading, centre error from the "
+    "true key's centre; located is the share of taps that have an expected place. Touches, missed "
+    "and invented taps are segmentation's, of the sessions tested; end-to-end accuracy counts a "
+    "touch of which there is no tap as wrong. Low and high are the mean's 95 % interval (Student's "
+    "t over participants, with the variance from seeds added). The processor is that which trained "
+    "the models: on another the same training rounds otherwise and ends a little elsewhere."
 )
 CONDITIONS_NOTE = (
     "Border distance: from the touch to the nearest border of its key. SNR: a tap's peak over its "
