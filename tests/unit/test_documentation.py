@@ -19,6 +19,10 @@ STAGE = re.compile(r"(?:`|^ {4}|python -m )tap2key ([a-z][a-z-]*)", re.M)
 COMMAND = re.compile(r"^ {4}(?:python -m )?tap2key (.+)$", re.M)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 FILES = re.compile(r"`((?:config|docs|envs|profiles|tests|workflow)/[\w./-]+)`")
+# Of folders whose files have fixed names.
+NAMED = re.compile(r"\bresults/((?:overview|model_selection)/\w+\.\w+)")
+MADE = re.compile(r"\{RESULTS\}/(\w+/\w+\.\w+)\"")
+MADE_TOGETHER = re.compile(r"\{RESULTS\}/(\w+/)\",((?:\s*\"[\w.]+\",?)+)")
 
 
 def text_of(page: Path) -> str:
@@ -52,6 +56,17 @@ def test_files_and_stages_that_are_named_exist(page):
     for name in FILES.findall(text):
         assert (ROOT / name).exists(), name
     assert set(STAGE.findall(text)) <= set(STAGES)
+
+
+def test_results_that_pages_and_configurations_name_are_made_by_a_rule():
+    rules = "".join(text_of(path) for path in ROOT.glob("workflow/rules/*.smk"))
+    made = set(MADE.findall(rules))
+    for folder, names in MADE_TOGETHER.findall(rules):
+        made |= {folder + name for name in re.findall(r"[\w.]+", names)}
+    texts = [text_of(path) for path in (*PAGES, *ROOT.glob("config/**/*.yaml"))]
+    named = {name for text in texts for name in NAMED.findall(text)}
+    assert len(named) > 3
+    assert named <= made
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
