@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tap2key.__main__ import STAGES, parse
+from tap2key.evaluation.detection import DETECTION, END_TO_END
+from tap2key.evaluation.participant_scores import SCORES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("config/*.md")])
@@ -73,6 +75,13 @@ def test_results_that_pages_and_configurations_name_are_made_by_a_rule():
 def test_commands_of_stages_have_arguments_that_the_stages_take(page):
     for command in COMMAND.findall(text_of(page)):
         assert parse(shlex.split(command)).main
+
+
+def test_the_measures_of_the_method_are_columns_of_the_tables():
+    section = text_of(ROOT / "docs" / "method.md").partition("\n## Measures\n")[2]
+    rows = re.findall(r"^\| (`.+?) \|", section.partition("\n## ")[0], re.M)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert set(SCORES) <= named <= {*SCORES, *DETECTION, END_TO_END}
 
 
 def test_blocks_of_python_are_python():
