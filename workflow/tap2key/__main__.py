@@ -25,7 +25,7 @@ STAGES = {
     "fold": ("tap2key.datasets.fold", "assign rows to training, validation and test"),
     "fetch": ("tap2key.models.fetch", "fetch a pretrained checkpoint from the model hub"),
     "launch": ("tap2key.training.launch", "start the training stage through accelerate"),
-    "train": ("tap2key.training.train", "fine-tune a Wav2Vec2 classifier on one fold"),
+    "train": ("tap2key.training.train", "train a network on one fold"),
     "baseline": ("tap2key.training.baseline", "fit a classical baseline on one fold"),
     "evaluate": ("tap2key.evaluation.evaluate", "score a model on a labelled dataset"),
     "fit-decoder": (
@@ -39,7 +39,7 @@ STAGES = {
         "tap2key.evaluation.adaptation_scores",
         "score a model given a few labelled taps",
     ),
-    "summarize": ("tap2key.reports.summarize", "collect an experiment's participants in one table"),
+    "summarize": ("tap2key.reports.summarize", "collect an experiment's scores in tables"),
     "summarize-text": (
         "tap2key.reports.summarize_text",
         "tabulate and align what held-out people typed, before and after decoding",

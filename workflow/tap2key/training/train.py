@@ -1,4 +1,4 @@
-"""Stage `train`: fine-tune a Wav2Vec2 classifier on one fold."""
+"""Stage `train`: train a network on one fold, from a checkpoint or from scratch."""
 
 import argparse
 import os
