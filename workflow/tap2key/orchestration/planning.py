@@ -40,7 +40,8 @@ def make_plan(raw: Mapping[str, Any], main_process: bool) -> Plan:
     """Work out a run.
 
     Only the main process scans the study; it writes the manifest and, beside it, the table of what
-    was passed over. Jobs read the manifest, and rely on its checks.
+    was passed over, and removes the markers of simulated sessions that lack a file, in a dry run as
+    well. Jobs read the manifest, and rely on its checks.
 
     Raises:
         Tap2keyError: a configuration, study or selection that cannot be run.
