@@ -236,6 +236,21 @@ def test_what_is_odd_is_listed_with_its_reason_and_stops_nothing(tmp_path, capsy
     assert "recordings  4," in said
 
 
+def test_characters_of_keys_that_are_not_there_are_odd(tmp_path, capsys):
+    keys_file(
+        sound(tmp_path / "study" / "Ana" / "a.wav").with_suffix(".keys"), "hell\N{SNOWMAN}198"
+    )
+    for key, unknown in (("o", False), ("nosuchkey", True)):
+        (tmp_path / "my.yaml").write_text(
+            yaml.safe_dump({"characters": {"\N{SNOWMAN}": key}}, allow_unicode=True),
+            encoding="utf-8",
+        )
+        said, _ = doctor(capsys, tmp_path / "study", "--configfile", tmp_path / "my.yaml")
+        odd = "a run would stop: config: characters: '\N{SNOWMAN}' is mapped to 'nosuchkey', which"
+        assert (odd in said) == unknown
+        assert ("1 × \N{SNOWMAN}; map them in characters" in said) == unknown
+
+
 def test_events_outside_their_recording_are_odd(tmp_path, capsys):
     keys_file(sound(tmp_path / "study" / "Ana" / "a.wav", seconds=3).with_suffix(".keys"))
     keys_file(sound(tmp_path / "study" / "Ana" / "b.wav").with_suffix(".keys"))

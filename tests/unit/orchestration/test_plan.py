@@ -117,6 +117,14 @@ def test_no_key_may_be_called_as_keys_being_released_are(study):
     assert planned(study, keyboard=str(keyboard), truth={"releases": "keep"}).participants
 
 
+def test_characters_of_keys_that_are_not_there_are_refused_before_any_job(study):
+    characters = {"é": "e", "Key.menu": "meta"}
+    assert planned(study, keyboard="ansi", characters=characters).participants
+    message = r"config: characters: 'Key.menu' is mapped to 'nosuchkey', which .*ansi.csv does not"
+    with pytest.raises(Tap2keyError, match=message):
+        planned(study, keyboard="ansi", characters=characters | {"Key.menu": "nosuchkey"})
+
+
 def test_leaving_sessions_out(study):
     made = planned(study, experiments={"e": {"split": "leave_one_session_out"}})
     assert list(made.folds("e")) == ["Ana~one", "Ana~two", "Bo~one", "Zoë Z~one"]

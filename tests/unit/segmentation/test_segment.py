@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 import sounds
 import soxr
-from made import WORKFLOW
+from made import WORKFLOW, error_line
 from sounds import LATENCY, make_session
 
 from tap2key.__main__ import main
@@ -225,6 +225,23 @@ def test_numbers_that_are_none_are_refused(tmp_path, capsys, option):
     make_session(tmp_path / "p" / "s", count=12)
     assert run(tmp_path / "p" / "s", tmp_path / "out", *option) == 1
     assert f"{option[0]}-s is " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stage", ["segment", "preview"])
+@pytest.mark.parametrize(
+    ("characters", "message"),
+    [
+        ('{"é": "q", "0": "nosuchkey"}', "--characters: '0' is mapped to 'nosuchkey', which"),
+        ('["q"]', '--characters is ["q"]; it must give a label for each entry'),
+        ('{"é": 1}', '--characters is {"é": 1}; it must give a label for each entry'),
+    ],
+)
+def test_characters_of_keys_that_are_not_there_are_refused(
+    tmp_path, capsys, stage, characters, message
+):
+    make_session(tmp_path / "p" / "s", count=12)
+    arguments = ("--dir", tmp_path / "p" / "s", "--output", tmp_path / "out")
+    assert message in error_line(capsys, stage, *arguments, "--characters", characters)
 
 
 def test_windows_that_would_leave_the_recording_are_left_out(tmp_path):

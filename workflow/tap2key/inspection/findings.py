@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tap2key.core.errors import Tap2keyError
+from tap2key.core.names import composed
 from tap2key.inspection.census import Census, Odd, Sound, take_census
 from tap2key.inspection.clips import Clips, find_clips
 from tap2key.inspection.tables import EventTables, read_tables
@@ -183,7 +184,8 @@ def _choose_keyboard(
 
 
 def _known(characters: Mapping[str, str], keyboard: Keyboard) -> dict[str, str]:
-    return {logged: key for logged, key in characters.items() if key in keyboard.labels}
+    # The other entries are of another keyboard; if of none, a run would stop, which is said apart.
+    return {logged: key for logged, key in characters.items() if composed(key) in keyboard.labels}
 
 
 def _compare_arrays(found: Inspection) -> None:

@@ -21,6 +21,7 @@ from tap2key.orchestration.pretrained import is_on_hub
 from tap2key.orchestration.recording_sources import survey
 from tap2key.orchestration.simulated_sessions import forget_incomplete
 from tap2key.orchestration.workload import encoding_in, length_of
+from tap2key.study.key_names import check_characters
 from tap2key.study.keyboard import load_keyboard
 from tap2key.study.manifest import (
     MANIFEST_NAME,
@@ -244,10 +245,10 @@ def _check_sessions(plan: Plan) -> None:
 
 
 def _check_keys(plan: Plan) -> None:
-    """Refuse a key of the name that keys being released get."""
-    if plan.config["truth"]["releases"] != KEEP:
-        return
-    if RELEASE_LABEL in load_keyboard(plan.keyboard).labels:
+    """Refuse characters of keys that are not there, and a key called as those being released."""
+    keyboard = load_keyboard(plan.keyboard)
+    check_characters(plan.config["characters"], keyboard)
+    if plan.config["truth"]["releases"] == KEEP and RELEASE_LABEL in keyboard.labels:
         raise Tap2keyError(
             f"{plan.keyboard}: has a key {RELEASE_LABEL!r}, which is what truth.releases: {KEEP} "
             f"calls a key being released; rename the key, or set truth.releases to {DROP}"

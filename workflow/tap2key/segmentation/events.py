@@ -14,7 +14,7 @@ from tap2key.config.arguments import add_settings, options_of, settings_of
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.finite_numbers import loads
 from tap2key.study.event_table import Stroke, read_event_table, read_strokes
-from tap2key.study.key_names import keys_of, unmapped_text
+from tap2key.study.key_names import check_characters, keys_of, unmapped_text
 from tap2key.study.keyboard import Keyboard
 from tap2key.study.manifest import Recording
 from tap2key.study.touch_checks import check_touches
@@ -114,9 +114,20 @@ def add_truth(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def truth_of(args: argparse.Namespace) -> Truth:
-    """The source of truth that a parsed command line describes."""
-    return Truth(**settings_of(args, "truth", TRUTH_SETTINGS), characters=args.characters)
+def truth_of(args: argparse.Namespace, keyboard: Keyboard) -> Truth:
+    """The source of truth that a parsed command line describes, for a keyboard.
+
+    Raises:
+        Tap2keyError: a value that the schema refuses, or a key that the keyboard does not have.
+    """
+    given = args.characters
+    if not (isinstance(given, dict) and all(isinstance(label, str) for label in given.values())):
+        raise Tap2keyError(
+            f"--characters is {json.dumps(given, ensure_ascii=False)}; it must give a label for "
+            'each entry, such as {"Key.menu": "meta"}'
+        )
+    check_characters(given, keyboard, "--characters")
+    return Truth(**settings_of(args, "truth", TRUTH_SETTINGS), characters=given)
 
 
 def truth_options(config: Mapping[str, Any]) -> list[str]:

@@ -63,12 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Draw every chosen recording."""
-    settings = Settings(**settings_of(args, "segment"), array=args.array, truth=truth_of(args))
+    keyboard = load_keyboard(args.keyboard)
+    truth = truth_of(args, keyboard)
+    settings = Settings(**settings_of(args, "segment"), array=args.array, truth=truth)
     if args.rows is not None and args.rows < 1:
         raise Tap2keyError(f"--rows is {args.rows}; give a whole number above 0")
     recordings = chosen_recordings(args)
     check_output_folder(args, "preview", session_folders(recordings))
-    keyboard = load_keyboard(args.keyboard)
     events = events_of(recordings, keyboard, settings.truth)
     found: Iterator[Found]
     array = settings.array

@@ -33,10 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Segment one session from the command line."""
-    settings = Settings(**settings_of(args, "segment"), array=args.array, truth=truth_of(args))
+    keyboard = load_keyboard(args.keyboard)
+    truth = truth_of(args, keyboard)
+    settings = Settings(**settings_of(args, "segment"), array=args.array, truth=truth)
     recordings = chosen_recordings(args)
     check_output_folder(args, "segment", session_folders(recordings))
-    keyboard = load_keyboard(args.keyboard)
     inputs = [f for r in recordings for f in sounds_of(r)] + sorted(
         {f for r in recordings for f in r.touch_files}
     )

@@ -72,8 +72,15 @@ def unmapped_text(unknown: Mapping[str, int]) -> str:
     return ", ".join(f"{count} × {_printable(entry)}" for entry, count in unknown.items())
 
 
-def check_characters(characters: Mapping[str, str], keyboard: Keyboard) -> None:
+def check_characters(
+    characters: Mapping[str, str], keyboard: Keyboard, where: str = "config: characters"
+) -> None:
     """Check that `characters` maps only to keys of the keyboard.
+
+    Args:
+        characters: labels by logged entry.
+        keyboard: its labels.
+        where: what gave the characters, for messages.
 
     Raises:
         Tap2keyError: a label that the keyboard does not have.
@@ -81,7 +88,7 @@ def check_characters(characters: Mapping[str, str], keyboard: Keyboard) -> None:
     for logged, label in characters.items():
         if composed(label) not in keyboard.labels:
             raise Tap2keyError(
-                f"config: characters: {logged!r} is mapped to {label!r}, which {keyboard.file} "
+                f"{where}: {logged!r} is mapped to {label!r}, which {keyboard.file} "
                 f"does not have; available: {', '.join(keyboard.labels)}"
             )
 
