@@ -14,8 +14,8 @@ from tap2key.evaluation.conditions import (
     condition_bins,
     measured_conditions,
 )
-from tap2key.evaluation.heard_taps import GAP, SNR
 from tap2key.evaluation.predictions import Predictions
+from tap2key.evaluation.tap_conditions import GAP, SNR
 from tap2key.models.key_places import places_of
 from tap2key.study.keyboard import MM_PER_UNIT, load_keyboard
 

@@ -20,8 +20,8 @@ from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.encoded_dataset import load_fold
 from tap2key.evaluation.conditions import BORDER
 from tap2key.evaluation.detection import AUDITED, AUDITS_NAME
-from tap2key.evaluation.heard_taps import GAP, SNR, TAP_CONDITIONS_NAME
 from tap2key.evaluation.predictions import Predictions, write_predictions
+from tap2key.evaluation.tap_conditions import GAP, SNR, TAP_CONDITIONS_NAME
 from tap2key.models.key_places import expected_places, places_of
 from tap2key.reports.compare import experiment_row
 from tap2key.study.keyboard import load_keyboard

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tap2key.core.errors import Tap2keyError
-from tap2key.evaluation.heard_taps import GAP, SNR
 from tap2key.evaluation.metrics import merged_space
 from tap2key.evaluation.predictions import Predictions
+from tap2key.evaluation.tap_conditions import GAP, SNR
 from tap2key.models.key_places import Places
 
 BORDER, SESSION = "border_distance_mm", "session"

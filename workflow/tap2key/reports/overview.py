@@ -14,7 +14,7 @@ from tap2key.core.log import log
 from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import write_provenance
 from tap2key.evaluation.detection import AUDITS_NAME, DETECTION, detection_scores, totals
-from tap2key.evaluation.heard_taps import TAP_CONDITIONS_NAME, heard_taps
+from tap2key.evaluation.tap_conditions import TAP_CONDITIONS_NAME, tap_conditions
 from tap2key.reports.plot_channels import draw_channels
 from tap2key.segmentation.channel_table import (
     CHANNEL_COLUMNS,
@@ -90,7 +90,7 @@ def main(args: argparse.Namespace) -> None:
     files = [folder / name for folder in folders for name in read]
     audits = [row for f in folders for row in read_tsv(f / RECORDINGS_NAME, LEFT_OUT_COLUMNS)]
     of_sessions = [read_tsv(f / CHANNELS_NAME, CHANNEL_COLUMNS) for f in folders]
-    heard = [heard_taps(*own) for own in zip(folders, of_sessions, strict=True)]
+    conditions = [tap_conditions(*own) for own in zip(folders, of_sessions, strict=True)]
     measured = [row for own in of_sessions for row in own]
     channels = study_rows(measured, sessions)
     _bring_up_to_date(audits, measured, channels)
@@ -114,7 +114,7 @@ def main(args: argparse.Namespace) -> None:
             "Taps found, missed and invented",
             DETECTION_NOTE,
         )
-        pq.write_table(pa.concat_tables(heard), temporary / TAP_CONDITIONS_NAME)
+        pq.write_table(pa.concat_tables(conditions), temporary / TAP_CONDITIONS_NAME)
         write_table(
             temporary / Path(AUDITS_NAME).stem,
             audits,

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from tap2key.core.names import by_number
 from tap2key.core.pictures import CALM, STRONG, save_picture
 from tap2key.evaluation.conditions import BORDER, SESSION, Bin
-from tap2key.evaluation.heard_taps import GAP, SNR
+from tap2key.evaluation.tap_conditions import GAP, SNR
 
 TITLES = {
     BORDER: "distance to the nearest key border, mm",

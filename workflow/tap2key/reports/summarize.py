@@ -34,7 +34,6 @@ from tap2key.evaluation.detection import (
     END_TO_END,
     with_detection,
 )
-from tap2key.evaluation.heard_taps import TAP_CONDITIONS_NAME
 from tap2key.evaluation.participant_scores import (
     SCORES,
     SUMMARY_FILE,
@@ -50,6 +49,7 @@ from tap2key.evaluation.participant_scores import (
     tested_share,
 )
 from tap2key.evaluation.predictions import Predictions, concatenated, read_predictions
+from tap2key.evaluation.tap_conditions import TAP_CONDITIONS_NAME
 from tap2key.models.key_places import Places, places_of
 from tap2key.reports.evaluation_pictures import draw_findings, headline
 from tap2key.reports.plot_conditions import draw_conditions

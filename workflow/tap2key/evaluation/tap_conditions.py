@@ -13,7 +13,7 @@ TAP_CONDITIONS_NAME = "tap_conditions.parquet"
 SNR, GAP = "snr_db", "gap_ms"
 
 
-def heard_taps(folder: Path, channels: Iterable[Mapping[str, str]]) -> pa.Table:
+def tap_conditions(folder: Path, channels: Iterable[Mapping[str, str]]) -> pa.Table:
     """The gaps and signal-to-noise ratios of a session's taps, labelled or not.
 
     A tap's `gap_ms` is from its onset to the nearest other one in its recording; null where taps
