@@ -12,6 +12,7 @@ from made import command, error_line, stage, without_roots_privilege
 from sounds import make_session, write_wav
 
 from tap2key.config.configuration import complete_config, read_config
+from tap2key.core.errors import Tap2keyError
 from tap2key.orchestration.planning import plan_of
 from tap2key.orchestration.recording_sources import survey
 from tap2key.study.event_table import read_event_table
@@ -306,9 +307,27 @@ def test_sessions_of_another_truth_get_rows_of_the_table(tmp_path, capsys):
     table = [line.removeprefix("# ") for line in said.splitlines() if "\t" in line]
     assert table == ["path\tarray\ttruth", "Ana/01\t\tevents"]
     assert "people      3: Ana, Maria, Tony" in said
+    assert "recordings  3," in said
+    assert "arrays      3 × 8 channel(s) at 96000 Hz" in said
+    touches = sum(log.read_text().count("Down") for log in (tmp_path / "study").rglob("*nnode.csv"))
+    assert f"taps        {touches + len(TIMES)} expected" in said
     (tmp_path / "study" / "study.tsv").write_text("\n".join(table) + "\n")
     _, recordings = run_of(tmp_path, lines)
     assert {r.participant: r.truth for r in recordings}["Ana"] == "events"
+
+
+def test_recordings_of_another_truth_and_array_are_counted(tmp_path, capsys):
+    for number in range(1, 21):
+        sound(tmp_path / "study" / "Ana" / f"key{number:04d}.wav", 6, seconds=0.1)
+    labels = [f"{number:04d} {'ab'[number % 2]}" for number in range(1, 21)]
+    (tmp_path / "study" / "Ana" / "truth.txt").write_text("\n".join(labels))
+    keys_file(sound(tmp_path / "study" / "Bo" / "x.wav").with_suffix(".keys"))
+    said, lines = doctor(capsys, tmp_path / "study")
+    assert "recordings  21," in said
+    assert "arrays      20 × 6 channel(s) at 44100 Hz, 1 × 1 channel(s) at 44100 Hz" in said
+    assert f"taps        {20 + len(TIMES)} expected" in said
+    assert lines["array"] == {"channels": 6, "sample_rate": 44_100}
+    assert lines["arrays"] == {"channels-1": {"channels": 1, "sample_rate": 44_100}}
 
 
 def test_a_session_that_lacks_its_log_is_odd(tmp_path, capsys):
@@ -333,7 +352,22 @@ def test_an_empty_folder_holds_nothing(tmp_path, capsys):
     said, lines = doctor(capsys, tmp_path / "study")
     assert "recordings  0" in said
     assert "truth       none" in said
-    assert lines == {"study": str(tmp_path / "study")}
+    assert "nothing odd" not in said
+    assert f"{tmp_path / 'study'}: no recordings found: no .wav file (nor .w64 or .flac)" in said
+    assert "a run would stop: " in said
+    with pytest.raises(Tap2keyError, match="no session in it"):
+        run_of(tmp_path, lines)
+
+
+def test_recordings_without_any_truth_would_stop_a_run(tmp_path, capsys):
+    sound(tmp_path / "study" / "Ana" / "a.wav")
+    said, lines = doctor(capsys, tmp_path / "study")
+    assert "recordings  1" in said
+    assert "a.wav: no source of truth" in said
+    assert "no recordings found" not in said
+    assert "a run would stop: " in said
+    with pytest.raises(Tap2keyError, match="no session in it"):
+        run_of(tmp_path, lines)
 
 
 def test_no_folder_is_one_line(tmp_path, capsys):

@@ -17,7 +17,7 @@ from tap2key.core.names import printable
 from tap2key.core.output_guard import check_output_files
 from tap2key.core.shipped import KEYBOARD, KEYBOARDS, SHIPPED_KEYBOARDS
 from tap2key.inspection.census import Odd
-from tap2key.inspection.findings import Inspection, inspect
+from tap2key.inspection.findings import Inspection, arrays_of, inspect
 from tap2key.inspection.suggestion import as_yaml, suggest
 from tap2key.inspection.table_rows import further_arrays, lines_of, table_rows
 from tap2key.orchestration.planning import plan_of
@@ -100,8 +100,6 @@ def _dry_survey(
     rows: Sequence[str],
 ) -> tuple[list[Recording], Odd | None]:
     """What a dry run would find with the suggested lines, or the line that it would stop with."""
-    if not found.recordings:
-        return [], None
     recordings: list[Recording] = []
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -117,14 +115,14 @@ def _dry_survey(
 
 
 def _understood(found: Inspection, recordings: Sequence[Recording]) -> Iterator[str]:
-    sounds = found.recordings or found.census.sounds
+    sounds = found.sounds
     yield f"{printable(found.census.root)}, as it was understood:"
     hours = sum(s.seconds for s in sounds) / 3600
     length = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"
     yield f"  recordings  {len(sounds)}, {length}"
     arrays = [
         f"{count} × {channels} channel(s) at {rate} Hz"
-        for (channels, rate), count in found.arrays.most_common()
+        for (channels, rate), count in arrays_of(sounds).most_common()
     ]
     yield f"  arrays      {', '.join(arrays) or 'none'}"
     yield f"  truth       {'; '.join(_truths(found)) or 'none'}"

@@ -1,10 +1,11 @@
 """What a folder was understood to hold: recordings with their source of truth, and what is odd."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tap2key.audio.chunks import RECORDING_ENDINGS
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.names import composed
 from tap2key.inspection.census import Census, Odd, Sound, take_census
@@ -36,7 +37,7 @@ class Inspection:
         source: that of most recordings; None where none has one.
         recordings: those with that source.
         others: those with another one, and which that is.
-        taps: how many taps they should hold, by that source.
+        taps: how many taps all of them should hold, by their sources.
         keyboard: the name of the keyboard that was found to fit; None for the default.
         unmapped: logged entries that are none of its keys.
     """
@@ -53,10 +54,14 @@ class Inspection:
     unmapped: dict[str, int] = field(default_factory=dict)
 
     @property
+    def sounds(self) -> list[Sound]:
+        """The recordings that have a source of truth, whichever; all where none has one."""
+        return [*self.recordings, *self.others] or self.census.sounds
+
+    @property
     def arrays(self) -> Counter[tuple[int, int]]:
-        """How many recordings have how many channels at which rate."""
-        sounds = self.recordings or self.census.sounds
-        return Counter((s.channels, s.sample_rate) for s in sounds)
+        """How many recordings with most recordings' source have how many channels at which rate."""
+        return arrays_of(self.recordings or self.census.sounds)
 
     @property
     def usual_channels(self) -> int:
@@ -68,6 +73,11 @@ class Inspection:
     def places(self) -> bool:
         """Whether the source gives places."""
         return self.source == NEONODE or (self.source == EVENTS and self.tables.places)
+
+
+def arrays_of(sounds: Iterable[Sound]) -> Counter[tuple[int, int]]:
+    """How many of these have how many channels at which rate."""
+    return Counter((sound.channels, sound.sample_rate) for sound in sounds)
 
 
 def inspect(
@@ -86,6 +96,13 @@ def inspect(
     if not root.is_dir():
         raise Tap2keyError(f"{root}: no such folder; name the one with everybody's recordings")
     census = take_census(root)
+    if not census.sounds:
+        first, *others = RECORDING_ENDINGS
+        said = (
+            f"no recordings found: no {first} file (nor {' or '.join(others)}) with sound in it or "
+            "in a folder below; name the folder with everybody's recordings"
+        )
+        census.odd.insert(0, Odd(census.name(root), said))
     sessions = _sessions(census)
     loose = [s for s in census.sounds if s.path not in sessions.of]
     tables = read_tables(census.sounds, census)
@@ -150,12 +167,11 @@ def _choose_source(found: Inspection) -> None:
         else:
             continue
         found.census.odd.append(Odd(found.census.name(path), said))
-    counts = {
-        NEONODE: found.sessions.touches,
-        EVENTS: sum(map(len, found.tables.strokes.values())),
-        CLIPS: len(found.recordings),
-    }
-    found.taps = counts.get(found.source or "", 0)
+    sources = {**dict.fromkeys(found.recordings, found.source), **found.others}
+    # One touch log may be of several recordings.
+    touches = found.sessions.touches if NEONODE in sources.values() else 0
+    strokes = [len(found.tables.strokes[s.path]) for s, own in sources.items() if own == EVENTS]
+    found.taps = touches + sum(strokes) + list(sources.values()).count(CLIPS)
 
 
 def _choose_keyboard(
