@@ -389,8 +389,30 @@ def test_what_is_configured_is_not_suggested_again(tmp_path, capsys):
     stage("doctor", tmp_path / "study", "--output", tmp_path / "my.yaml")
     capsys.readouterr()
     said, lines = doctor(capsys, tmp_path / "study", "--configfile", tmp_path / "my.yaml")
-    assert lines == {"study": str(tmp_path / "study")}
+    assert lines == {}
+    assert "# nothing to add to the configuration" in said
+    assert "start with these lines" not in said
     assert "# nothing odd" in said
+    other = tmp_path / "other.yaml"
+    configured = yaml.safe_load((tmp_path / "my.yaml").read_text(encoding="utf-8"))
+    for study in (str(tmp_path / "elsewhere"), [str(tmp_path / "study"), str(tmp_path / "more")]):
+        other.write_text(yaml.safe_dump({**configured, "study": study}), encoding="utf-8")
+        said, lines = doctor(capsys, tmp_path / "study", "--configfile", other)
+        assert lines == {"study": str(tmp_path / "study")}
+        assert "# start with these lines:" in said
+
+
+def test_the_study_is_suggested_where_no_file_is_given(tmp_path, capsys, monkeypatch):
+    """Though it stands where the shipped configuration looks."""
+    for number, person in enumerate(("Tony", "Maria")):
+        make_session(tmp_path / "study" / f"{person}_01_27_23", count=10, seed=number)
+    monkeypatch.chdir(tmp_path)
+    assert doctor(capsys, "study")[1] == {"study": str(tmp_path / "study")}
+    (tmp_path / "my.yaml").write_text("study: study\n")
+    assert doctor(capsys, "study", "--configfile", "my.yaml")[1] == {}
+    # As Snakemake takes it beside the other file.
+    stage("doctor", "study", "--configfile", "my.yaml", "--output", "more.yaml")
+    assert read_config([Path("my.yaml"), Path("more.yaml")])["study"] == "study"
 
 
 def test_few_examples_stand_for_many_unless_all_are_asked_for(tmp_path, capsys):

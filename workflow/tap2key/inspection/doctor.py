@@ -21,7 +21,7 @@ from tap2key.inspection.findings import Inspection, arrays_of, inspect
 from tap2key.inspection.suggestion import as_yaml, suggest
 from tap2key.inspection.table_rows import further_arrays, lines_of, table_rows
 from tap2key.orchestration.planning import plan_of
-from tap2key.orchestration.recording_sources import survey
+from tap2key.orchestration.recording_sources import study_roots, survey
 from tap2key.study.keyboard import Keyboard, load_keyboard
 from tap2key.study.manifest import Recording
 from tap2key.study.session_files import TABLE_NAME
@@ -56,20 +56,28 @@ def main(args: argparse.Namespace) -> None:
     rows = _rows(found, suggestion, config)
     recordings, problem = _dry_survey(raw, suggestion, found, rows)
     odd = [*found.census.odd, *([problem] if problem else [])]
+    lines = dict(suggestion)
+    if args.configfile and _same_place(study_roots(config), suggestion["study"]):
+        del lines["study"]
     said = [
         *_understood(found, recordings),
         "",
         *_odd(odd, args.all),
         "",
         *([f"{TABLE_NAME} in {suggestion['study']}, with tabs:", *rows, ""] if rows else []),
-        "start with these lines:",
+        "start with these lines:" if lines else "nothing to add to the configuration",
     ]
     print("\n".join(f"# {line}".rstrip() for line in said))
-    print(as_yaml(suggestion), end="")
+    print(as_yaml(lines), end="")
     if args.output is not None:
         with atomic_file(args.output) as path:
-            path.write_text(as_yaml(suggestion), encoding="utf-8")
+            path.write_text(as_yaml(lines), encoding="utf-8")
         log.info(f"{args.output}: written")
+
+
+def _same_place(roots: Sequence[Path], study: str) -> bool:
+    """Whether a study is the one root, whatever links lead there."""
+    return [os.path.realpath(root) for root in roots] == [os.path.realpath(study)]
 
 
 def _rows(found: Inspection, suggestion: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:

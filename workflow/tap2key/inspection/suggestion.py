@@ -41,7 +41,7 @@ BEGIN_WITH = ("pairs-48000", FOREST, "level-forest", "wav2vec2-base")
 
 
 def suggest(found: Inspection, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What to configure for a folder, without what is configured so already.
+    """What to configure for a folder: its study, and what is not configured so already.
 
     Args:
         found: what is in the folder.
@@ -87,8 +87,8 @@ def suggest(found: Inspection, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_yaml(suggestion: Mapping[str, Any]) -> str:
-    """A suggestion as a file of configuration, with remarks."""
-    return "".join(f"{line}\n" for line in _lines(suggestion, ""))
+    """A suggestion as a file of configuration, with remarks; `{}` is one without any line."""
+    return "{}\n" if not suggestion else "".join(f"{line}\n" for line in _lines(suggestion, ""))
 
 
 def _lines(part: Mapping[str, Any], indent: str) -> Iterator[str]:
