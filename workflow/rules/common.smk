@@ -16,7 +16,7 @@ from tap2key.config.comparisons import planned_comparisons
 from tap2key.config.experiments import stated
 from tap2key.config.search_space import models_trained
 from tap2key.config.stage_settings import FINDING, HEARD, NAMING, PROCESSES, STAGING
-from tap2key.orchestration import launch_resources, planning, snakemake_internals
+from tap2key.orchestration import planning, snakemake_internals, training_jobs
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.code_hash import code_hash
 from tap2key.decoding.planned_texts import plan_texts

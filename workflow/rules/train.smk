@@ -44,10 +44,10 @@ rule train:
     wildcard_constraints:
         experiment=among(PLAN.of_kind(baselines=False)),
     conda:
-        f"../../envs/{launch_resources.training_environment(PLAN.config['launch'])}"
+        f"../../envs/{training_jobs.training_environment(PLAN.config['launch'])}"
     threads: 8
     resources:
-        **launch_resources.launch_resources(PLAN.config["launch"]),
+        **training_jobs.launch_resources(PLAN.config["launch"]),
         mem_mb=megabytes(16000),
         runtime=minutes_of_training(240),
     params:

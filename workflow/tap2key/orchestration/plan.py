@@ -18,8 +18,8 @@ from tap2key.config.stage_settings import BASELINES, FOLD, MULTILATERATION, NETW
 from tap2key.core.shipped import keyboard_file
 from tap2key.orchestration import recording_sources
 from tap2key.orchestration.planned_folds import FoldPlan, holds_people_out, plan_folds
-from tap2key.orchestration.pretrained import fetched_into, files_on_disk, is_on_hub, to_fetch
 from tap2key.orchestration.simulated_sessions import files_to_declare, simulation_mb
+from tap2key.orchestration.training_jobs import fetched_into, files_on_disk, is_on_hub, to_fetch
 from tap2key.simulation.difficulty import difficulty_files
 from tap2key.simulation.plan import PlannedSession, plan_study
 from tap2key.study.manifest import MANIFEST_NAME, PASSED_OVER_NAME, Recording

@@ -17,9 +17,9 @@ from tap2key.datasets.encoding import Encoding
 from tap2key.models.baseline_features import check_channels
 from tap2key.orchestration.plan import Plan
 from tap2key.orchestration.planned_folds import check_enough
-from tap2key.orchestration.pretrained import is_on_hub
 from tap2key.orchestration.recording_sources import survey
 from tap2key.orchestration.simulated_sessions import forget_incomplete
+from tap2key.orchestration.training_jobs import is_on_hub
 from tap2key.orchestration.workload import encoding_in, length_of
 from tap2key.study.key_names import check_characters
 from tap2key.study.keyboard import load_keyboard

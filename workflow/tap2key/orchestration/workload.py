@@ -16,7 +16,7 @@ from tap2key.datasets.crops import Cut, cut_of
 from tap2key.datasets.encoding import Encoding
 from tap2key.models.baseline_features import feature_count
 from tap2key.orchestration.plan import Plan
-from tap2key.orchestration.pretrained import is_on_hub
+from tap2key.orchestration.training_jobs import is_on_hub
 from tap2key.study.clips import sounds_of
 from tap2key.study.event_table import read_event_table
 from tap2key.study.keyboard import load_keyboard

@@ -1,4 +1,4 @@
-"""The checkpoints that experiments start from: fetched from the model hub, or on this disk."""
+"""What training jobs start from, checkpoints of the hub or on this disk, and ask SLURM for."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -34,3 +34,21 @@ def files_on_disk(checkpoint: str | None) -> list[str]:
     if checkpoint is None or is_on_hub(checkpoint):
         return []
     return sorted(str(path) for path in Path(checkpoint).glob("*") if path.is_file())
+
+
+def training_environment(settings: Mapping[str, Any]) -> str:
+    """The file in envs/ of the environment that trains: with GPUs, one whose torch uses them."""
+    return "learning-cuda.yaml" if settings["gpu"] else "learning.yaml"
+
+
+def launch_resources(settings: Mapping[str, Any]) -> dict[str, int | str]:
+    """The nodes and GPUs that one training job asks for."""
+    nodes = settings["nodes"]
+    asked: dict[str, int | str] = {"nodes": nodes}
+    if settings["gpu"]:
+        asked["gpu"] = nodes * settings["processes"]
+    if nodes > 1:
+        asked |= {"mpi": "srun", "tasks": nodes}
+        # Otherwise the executor would ask for one task per GPU and node.
+        asked |= {"tasks_per_gpu": 0} if settings["gpu"] else {}
+    return asked

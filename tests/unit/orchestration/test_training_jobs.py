@@ -8,7 +8,7 @@ import pytest
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import set_gres_string
 
-from tap2key.orchestration.launch_resources import launch_resources
+from tap2key.orchestration.training_jobs import launch_resources
 
 ABOUT_RUN = {
     "run_uuid": "run",
