@@ -9,8 +9,6 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from tap2key.core import folders
-from tap2key.study.clips import sounds_of
-from tap2key.segmentation.events import truth_options
 from tap2key.config.arguments import options_of
 from tap2key.config.comparisons import planned_comparisons
 from tap2key.config.experiments import stated
@@ -142,20 +140,6 @@ def minutes_of_training(first):
     )
 
 
-@signed
-def files_of_session(wildcards):
-    """A session's recordings and touch files."""
-    recordings = PLAN.sessions[wildcards.participant, wildcards.session]
-    return PLAN.to_declare({f: None for r in recordings for f in (*sounds_of(r), *r.touch_files)})
-
-
-@signed
-def declared_for_session(wildcards):
-    """What study.tsv can say of a session's recordings, beside who typed them."""
-    recordings = PLAN.sessions[wildcards.participant, wildcards.session]
-    return [f"{r.start.isoformat()} {r.latency_s}" for r in recordings]
-
-
 def among(names):
     """A regular expression that matches just these names."""
     return "|".join(map(re.escape, names)) or "(?!)"
@@ -163,9 +147,3 @@ def among(names):
 
 onstart:
     snakemake_internals.start(workflow, RESULTS)
-
-
-def taps_of_people(wildcards, side):
-    """The taps folders of all sessions of the people whom a fold trains or tests on."""
-    people = getattr(PLAN.folds(wildcards.experiment)[wildcards.fold], side)
-    return [taps for person in people for taps in PLAN.taps_of(person)]

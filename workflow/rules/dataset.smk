@@ -49,6 +49,7 @@ rule fold:
         runtime=minutes(15),
     params:
         options=lambda w: PLAN.fold_options(w.experiment, w.fold),
+        # In no command, but a change of it runs the job again.
         held=lambda w: PLAN.folds(w.experiment)[w.fold].held,
         code=code_hash("tap2key.datasets.fold"),
     shell:

@@ -24,6 +24,7 @@ rule predict:
         runtime=minutes(120),
     params:
         recordings=PLAN.config["predict"]["recordings"] or [],
+        # In no command, but a change of it runs the job again.
         others=PLAN.other_recordings,
         decoders=lambda w, input: [f"{folder}/{TEXTS.for_new}" for folder in input.decoders],
         options=[

@@ -5,7 +5,7 @@ rule preview:
     """Draw each recording of a session: its taps, touches, thresholds and clock."""
     input:
         manifest=ancient(PLAN.manifest),
-        session=files_of_session,
+        session=lambda w: PLAN.files_of(w.participant, w.session),
         keyboard=PLAN.keyboard,
         taps=rules.segment.output.taps,
         audit=rules.segment.output.recordings,
@@ -29,11 +29,7 @@ rule preview:
         runtime=minutes(20),
     params:
         taps=subpath(input.taps, parent=True),
-        options=lambda w: [
-            *options_of("segment", PLAN.config["segment"]),
-            *PLAN.array_options(w.participant, w.session),
-            *truth_options(PLAN.config),
-        ],
+        options=lambda w: PLAN.segment_options(w.participant, w.session),
         code=code_hash("tap2key.segmentation.preview"),
     shell:
         "python -m tap2key preview --manifest {input.manifest:q} --keyboard {input.keyboard:q}"

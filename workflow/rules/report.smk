@@ -214,10 +214,6 @@ rule record:
 
 # Not `report-after-run` of a profile: that fails after every dry run and every partial run.
 onsuccess:
-    if Path(rules.record.output.exact).is_file():
-        shell(
-            "python -m snakemake --snakefile {workflow.main_snakefile:q} --nolock --quiet rules progress"
-            " --configfile {rules.record.output.exact:q} --report {RESULTS:q}/report.html"
-            " --report-metadata {rules.answer.output.metadata:q}"
-            " || echo 'The report could not be made; see above.'"
-        )
+    snakemake_internals.finish(
+        workflow, RESULTS, rules.record.output.exact, rules.answer.output.metadata
+    )

@@ -5,7 +5,7 @@ rule segment:
     """Find the taps in a session's recordings and label them by the touches."""
     input:
         manifest=ancient(PLAN.manifest),
-        session=files_of_session,
+        session=lambda w: PLAN.files_of(w.participant, w.session),
         keyboard=PLAN.keyboard,
     output:
         taps=f"{RESULTS}/taps/{SESSION}/taps.parquet",
@@ -25,12 +25,9 @@ rule segment:
         runtime=minutes(30),
     params:
         folder=subpath(output.taps, parent=True),
-        options=lambda w: [
-            *options_of("segment", PLAN.config["segment"]),
-            *PLAN.array_options(w.participant, w.session),
-            *truth_options(PLAN.config),
-        ],
-        declared=declared_for_session,
+        options=lambda w: PLAN.segment_options(w.participant, w.session),
+        # In no command, but a change of it runs the job again.
+        declared=lambda w: PLAN.stated_of(w.participant, w.session),
         code=code_hash("tap2key.segmentation.segment"),
     shell:
         "python -m tap2key segment --manifest {input.manifest:q} --keyboard {input.keyboard:q}"

@@ -23,7 +23,7 @@ rule fit_decoder:
         mem_mb=megabytes(4000),
         runtime=minutes(60),
     params:
-        taps=lambda w: taps_of_people(w, "train"),
+        taps=lambda w: PLAN.training_taps(w.experiment, w.fold),
         texts=TEXTS.tables,
         options=TEXTS.options,
         code=code_hash("tap2key.decoding.fit_decoder"),
@@ -41,7 +41,7 @@ rule decode:
         decoders=rules.fit_decoder.output,
         taps=lambda w: [
             f"{taps}/{name}"
-            for taps in taps_of_people(w, "test")
+            for taps in PLAN.tested_taps(w.experiment, w.fold)
             for name in ("taps.parquet", "windows.npy")
         ],
         texts=TEXTS.declared,
@@ -59,7 +59,7 @@ rule decode:
         mem_mb=megabytes(4000),
         runtime=minutes(60),
     params:
-        taps=lambda w: taps_of_people(w, "test"),
+        taps=lambda w: PLAN.tested_taps(w.experiment, w.fold),
         decoders=lambda w, input: [f"{input.decoders}/{name}" for name in TEXTS.compared],
         texts=TEXTS.tables,
         code=code_hash("tap2key.decoding.decode"),

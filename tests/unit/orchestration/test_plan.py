@@ -3,7 +3,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from made import session
+from made import RECORDING, session
 
 from tap2key.__main__ import parse
 from tap2key.config.arguments import options_of, settings_of
@@ -500,6 +500,28 @@ def test_where_things_land(study):
         f"{root}/evaluations/e/Bo/seed-5",
     ]
     assert Path(made.keyboard).is_file()
+
+
+def test_what_the_jobs_of_a_session_and_of_a_text_take(study):
+    rows = [
+        "path\tlatency_s\tuse",
+        f"Ana/one/01.acoustic/{RECORDING}\t-0.2\t",
+        f"Bo/one/01.acoustic/{RECORDING}\t\t",
+    ]
+    (study / "study" / "study.tsv").write_text("\n".join(rows) + "\n")
+    made = planned(study, characters={"é": "q"}, segment={"strict": True})
+    assert made.stated_of("Ana", "one") == ["2023-01-27T13:05:22.123000 -0.2"]
+    assert made.stated_of("Ana", "two") == ["2023-01-27T13:05:22.123000 None"]
+    own = study / "study" / "Ana" / "one"
+    assert made.files_of("Ana", "one") == [
+        str(own / "01.acoustic" / RECORDING),
+        str(own / "02.neonode" / "a_nnode.csv"),
+    ]
+    assert made.segment_options("Ana", "one") == ["--strict", '--characters={"é": "q"}']
+    root = str(study / "results")
+    ana, bo = [f"{root}/taps/Ana/one", f"{root}/taps/Ana/two"], [f"{root}/taps/Bo/one"]
+    assert made.tested_taps("only", "Ana") == ana
+    assert made.training_taps("only", "Zoë Z") == [*ana, *bo]
 
 
 def test_training_gets_only_what_determines_a_model(study):

@@ -1,6 +1,8 @@
 import asyncio
 import gc
+import os
 import socket
+import sys
 from importlib.metadata import version
 from types import SimpleNamespace
 
@@ -51,6 +53,32 @@ def test_with_another_version_nothing_inside_it_is_touched_and_one_line_says_so(
     internals.warn_if_unknown()
     (line,) = capsys.readouterr().err.splitlines()
     assert f"made for snakemake 9.99.0, this is {version('snakemake')}" in line
+
+
+def test_a_report_is_made_of_a_whole_run_and_a_failure_of_it_is_said(tmp_path, monkeypatch, capfd):
+    called = tmp_path / "called"
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{called}"\nexit $FAILING\n')
+    python.chmod(0o755)
+    # What Snakemake took for it when it was imported.
+    monkeypatch.setattr(sys.modules["snakemake.shell"], "STDOUT", None)
+    monkeypatch.setenv("PATH", f"{python.parent}:{os.environ['PATH']}")
+    workflow, results = SimpleNamespace(main_snakefile="/my rules/Snakefile"), "my results"
+    settings = tmp_path / "the config.yaml"
+    for failing, whole in (("0", False), ("0", True), ("1", True)):
+        monkeypatch.setenv("FAILING", failing)
+        if whole:
+            settings.write_text("results: my results\n")
+        internals.finish(workflow, results, str(settings), "answer/meta.yaml")
+        assert called.exists() == whole
+        assert ("The report could not be made" in capfd.readouterr().out) == (failing == "1")
+    arguments = called.read_text().splitlines()
+    assert arguments[:4] == ["-m", "snakemake", "--snakefile", "/my rules/Snakefile"]
+    assert arguments[-6:] == [
+        *("--configfile", str(settings), "--report", "my results/report.html"),
+        *("--report-metadata", "answer/meta.yaml"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.exceptions import WorkflowError
+from snakemake.shell import shell
 
 from tap2key.config.configuration import in_module
 from tap2key.core.errors import Tap2keyError
@@ -65,6 +66,26 @@ def start(workflow: Any, results: str | Path) -> None:
         take_over(Path(results), name_in_queue(workflow))
     except Tap2keyError as error:
         raise WorkflowError(str(error)) from None
+
+
+def finish(workflow: Any, results: str, settings: str, metadata: str) -> None:
+    """All that a run does after its last job; for the `onsuccess` of the outermost Snakefile.
+
+    It makes the report, unless only a part of the run was asked for.
+
+    Args:
+        workflow: Snakemake's.
+        results: the folder of all results, where the report goes.
+        settings: the record's file of the run's configuration, which no part of a run writes.
+        metadata: what the report opens with.
+    """
+    if not Path(settings).is_file():
+        return
+    shell(
+        "python -m snakemake --snakefile {workflow.main_snakefile:q} --nolock"
+        " --quiet rules progress --configfile {settings:q} --report {results:q}/report.html"
+        " --report-metadata {metadata:q} || echo 'The report could not be made; see above.'"
+    )
 
 
 def pause_garbage_collection(workflow: Any) -> None:
