@@ -407,8 +407,9 @@ def test_the_study_is_suggested_where_no_file_is_given(tmp_path, capsys, monkeyp
     for number, person in enumerate(("Tony", "Maria")):
         make_session(tmp_path / "study" / f"{person}_01_27_23", count=10, seed=number)
     monkeypatch.chdir(tmp_path)
-    assert doctor(capsys, "study")[1] == {"study": str(tmp_path / "study")}
-    (tmp_path / "my.yaml").write_text("study: study\n")
+    lines = doctor(capsys, "study")[1]
+    assert lines.pop("study") == str(tmp_path / "study")
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump({"study": "study", **lines}))
     assert doctor(capsys, "study", "--configfile", "my.yaml")[1] == {}
     # As Snakemake takes it beside the other file.
     stage("doctor", "study", "--configfile", "my.yaml", "--output", "more.yaml")
