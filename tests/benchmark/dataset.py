@@ -25,7 +25,7 @@ import torch
 from datasets import Dataset, disable_progress_bars, interleave_datasets
 
 from tap2key.__main__ import main as tap2key
-from tap2key.config.configuration import complete_experiment
+from tap2key.config.configuration import complete_config
 from tap2key.core.shipped import KEYBOARD
 from tap2key.datasets.crops import cut_of
 from tap2key.datasets.encode import encode
@@ -141,9 +141,8 @@ def read(root: Path) -> None:
         min(_seconds(lambda f=f: [f(b) for b in batches]) for _ in range(3)) / len(batches)
         for f in (inputs.rows.__getitem__, inputs.__getitems__)
     )
-    settings = complete_experiment(
-        {"model": {"checkpoint": None, "config_overrides": TINY}}, "benchmark"
-    )
+    tiny = {"model": {"checkpoint": None, "config_overrides": TINY}}
+    settings = complete_config({"experiments": {"tiny": tiny}})["experiments"]["tiny"]
     model = build_classifier(settings, list(first.labels), ENCODING, cut)
     batch = inputs.__getitems__(batches[0])
     step = min(_seconds(lambda: model(**batch).loss.backward()) for _ in range(5))

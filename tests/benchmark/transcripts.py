@@ -22,7 +22,7 @@ sys.path[:0] = [str(HERE.parent / "helpers"), str(HERE.parents[1] / "workflow")]
 
 from editing import Edits, edits  # noqa: E402
 
-from tap2key.reading.transcript import NamedTap, typed  # noqa: E402
+from tap2key.reading.transcript import NamedTap, transcript  # noqa: E402
 
 SAME_TAP_S = 0.001
 IDENTITY = ["session", "recording", "tap"]
@@ -58,7 +58,8 @@ def typing_errors(found: pd.DataFrame, truth: pd.DataFrame) -> Edits:
     for recording, own in truth.groupby("recording"):
         own, taps = own.sort_values("time_s"), found[found.recording == recording]
         texts = [
-            typed([NamedTap(0, key, 1) for key in keys]) for keys in (own.label, taps.prediction)
+            transcript([NamedTap(0, key, 1) for key in keys], 0)
+            for keys in (own.label, taps.prediction)
         ]
         total += edits(*texts)
     return total

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +14,14 @@ from running import ROOT
 
 from tap2key.__main__ import main
 from tap2key.config.arguments import options_of
+from tap2key.config.configuration import complete_config
 from tap2key.config.stage_settings import NETWORK
 from tap2key.core.digests import digest
 from tap2key.datasets.encoded_dataset import save_dataset
 from tap2key.datasets.encoding import Encoding
 from tap2key.segmentation.taps import BY_TIME, WindowWriter, write_taps
+from tap2key.study.manifest import Recording
+from tap2key.study.scan import survey_study
 
 WORKFLOW = ROOT / "workflow"
 RECORDING = "13.05.22.123_01_27_2023.wav"
@@ -81,6 +84,16 @@ def session(
         for name in names:
             (path / part / name).touch()
     return path
+
+
+def scan_study(study: Path, session_pattern: str, table: Path | None = None) -> list[Recording]:
+    """Every recording of a study whose sessions have touch logs."""
+    return survey_study(study, session_pattern, table).recordings
+
+
+def completed_experiment(**own: object) -> dict[str, Any]:
+    """All settings of an experiment, by those that are its own."""
+    return complete_config({"experiments": {"own": own}})["experiments"]["own"]
 
 
 def windows(label_ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import sounds
 import torch
+from made import completed_experiment
 
 from tap2key.audio.array import DEFAULT, Array
 from tap2key.audio.audio_file import AudioFile
-from tap2key.config.configuration import complete_experiment
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv
 from tap2key.core.shipped import KEYBOARD
@@ -153,7 +153,7 @@ def forward(inputs, encoding, labels):
             if kind == "wav2vec2"
             else {}
         )
-        settings = complete_experiment({"kind": kind, "model": model}, "test")
+        settings = completed_experiment(kind=kind, model=model)
         cut = cut_of(encoding, inputs.shape[1], (2.0, 5.0), None)
         network = build_classifier(settings, labels, encoding, cut).eval()
         seen = cut(encoding.separated(inputs))

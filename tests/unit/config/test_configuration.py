@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from made import completed_experiment
 from running import ROOT
 
 from tap2key.audio.array import DEFAULT, FASTEST_RATE, MOST_CHANNELS, SLOWEST_RATE, WHOLE, array_of
 from tap2key.config.configuration import (
     choose,
     complete_config,
-    complete_experiment,
     in_module,
     read_config,
     schema,
@@ -178,10 +178,10 @@ def test_merge_replaces_lists_and_leaves_its_arguments_alone():
     assert merge({"a": {"x": 1}}, {"a": None}) == {"a": None}
 
 
-def test_settings_given_by_hand_are_completed_and_checked_alike():
-    assert complete_experiment({"kind": "level_forest"}, "--settings")["trees"] == 500
-    with pytest.raises(Tap2keyError, match="--settings: unknown key 'tree'; did you mean 'trees'"):
-        complete_experiment({"tree": 3}, "--settings")
+def test_an_experiments_settings_are_completed_and_checked():
+    assert completed_experiment(kind="level_forest")["trees"] == 500
+    with pytest.raises(Tap2keyError, match=r"own: unknown key 'tree'; did you mean 'trees'"):
+        completed_experiment(tree=3)
 
 
 def test_selections():
@@ -280,7 +280,7 @@ def test_every_root_is_filled_in_and_a_name_with_a_dollar_sign_stays(tmp_path, m
         "/scratch/a",
         f"{tmp_path}/a$NOWHERE",
     ]
-    settings = complete_experiment({"model": {"checkpoint": "$SCRATCH/m"}}, "--settings")
+    settings = completed_experiment(model={"checkpoint": "$SCRATCH/m"})
     assert settings["model"]["checkpoint"] == "/scratch/m"
 
 
@@ -537,7 +537,7 @@ def test_every_setting_is_described():
 
 
 def test_the_schema_and_the_code_agree_on_settings_and_defaults():
-    settings = complete_experiment({}, "test")
+    settings = completed_experiment()
     assert Encoding(**settings["encoding"]) == Encoding()
     assert array_of(complete_config(shipped())["array"]) == DEFAULT
     assert array_of(complete_config({"experiments": {"a": {}}})["array"]) == DEFAULT

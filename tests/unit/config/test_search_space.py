@@ -2,8 +2,9 @@ from itertools import pairwise
 
 import pytest
 import yaml
+from made import completed_experiment
 
-from tap2key.config.configuration import complete_config, complete_experiment, read_config
+from tap2key.config.configuration import complete_config, read_config
 from tap2key.config.experiments import merge, stated
 from tap2key.config.schema import section
 from tap2key.config.search_space import (
@@ -22,7 +23,7 @@ SEARCHING = [kind for kind in KINDS if kind != "multilateration"]
 
 
 def experiment(kind, search, **settings):
-    return complete_experiment({"kind": kind, "search": search, **settings}, "test")
+    return completed_experiment(kind=kind, search=search, **settings)
 
 
 @pytest.mark.parametrize("budget", [1, 2, 6, 12])

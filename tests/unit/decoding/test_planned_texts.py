@@ -33,7 +33,7 @@ def plan(tmp_path, rows=None, **changes):
 
 def test_nothing_is_decoded_unless_asked_for(tmp_path):
     found = plan(tmp_path, "Ana\t1\twrong\t5\n")
-    assert (found.experiments, found.fitted, found.for_new) == ((), (), None)
+    assert (found.experiments, found.options, found.for_new) == ((), (), None)
 
 
 def test_experiments_that_hold_people_out_are_decoded_against_the_studys_texts(tmp_path):
@@ -64,9 +64,10 @@ def test_texts_that_are_simulated_are_no_inputs_of_jobs(tmp_path):
 
 def test_new_recordings_need_no_texts(tmp_path):
     found = plan(tmp_path, predict={"recordings": "new", "language_model": "word_frequencies"})
-    assert (found.fitted, found.for_new) == (("word_frequencies",), "word_frequencies")
+    assert found.for_new == "word_frequencies"
+    assert found.options == ("--language-models", "word_frequencies")
     assert found.experiments == ()
-    assert plan(tmp_path, predict={"language_model": "none"}).fitted == ()
+    assert plan(tmp_path, predict={"language_model": "none"}).options == ()
 
 
 @pytest.mark.parametrize(

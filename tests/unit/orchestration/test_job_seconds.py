@@ -16,7 +16,7 @@ from tap2key.orchestration.job_seconds import (
     workload_of_finished,
 )
 from tap2key.orchestration.planning import plan_of
-from tap2key.orchestration.recording_sources import find_recordings
+from tap2key.orchestration.recording_sources import survey
 from tap2key.orchestration.workload import GPU_OPERATIONS, OPERATIONS, TAPS, TREES
 from tap2key.study.manifest import write_manifest
 
@@ -37,7 +37,7 @@ def results(tmp_path):
     results = tmp_path / "results"
     (results / "run").mkdir(parents=True)
     (results / "run" / "config.yaml").write_text(yaml.safe_dump(stated(config)), encoding="utf-8")
-    write_manifest(results / "manifest.tsv", plan_of(config, find_recordings(config)).recordings)
+    write_manifest(results / "manifest.tsv", plan_of(config, survey(config).recordings).recordings)
     return results
 
 

@@ -6,7 +6,7 @@ import pytest
 from tap2key.config.configuration import complete_config
 from tap2key.config.experiments import stated
 from tap2key.orchestration.planning import make_plan, plan_of
-from tap2key.orchestration.recording_sources import find_recordings
+from tap2key.orchestration.recording_sources import survey
 from tap2key.orchestration.simulated_sessions import files_to_declare, marker_of
 
 FLAT, NESTED = "Tony_01_27_23_data", "Tony/01_27_23"
@@ -35,7 +35,7 @@ def make_files(plan):
 @pytest.fixture(params=["flat", "nested"])
 def plan(request, tmp_path):
     config = complete_config(config_of(tmp_path / "results", layout=request.param))
-    return plan_of(config, find_recordings(config))
+    return plan_of(config, survey(config).recordings)
 
 
 def tonys(plan):

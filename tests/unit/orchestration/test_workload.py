@@ -14,7 +14,7 @@ from tap2key.models.baseline_features import baseline_features, feature_count
 from tap2key.orchestration.cost import bytes_of, remarks
 from tap2key.orchestration.dry_run import Job
 from tap2key.orchestration.planning import plan_of
-from tap2key.orchestration.recording_sources import find_recordings
+from tap2key.orchestration.recording_sources import survey
 from tap2key.orchestration.workload import TAPS, TREES, Work, Workload, length_of, network_of
 
 CUT = Cut(0, 288, 8)
@@ -95,7 +95,7 @@ def workload(tmp_path):
             },
         }
     )
-    return Workload(plan_of(config, find_recordings(config)))
+    return Workload(plan_of(config, survey(config).recordings))
 
 
 def test_taps_that_were_not_segmented_are_the_touches(workload):
@@ -117,7 +117,7 @@ def test_taps_beside_event_tables_are_their_events(tmp_path):
             "experiments": {"forest": {"kind": "level_forest", "split": "random"}},
         }
     )
-    workload = Workload(plan_of(config, find_recordings(config)))
+    workload = Workload(plan_of(config, survey(config).recordings))
     assert workload.taps == {("Ana", "Ana"): 5}
 
 
@@ -163,7 +163,7 @@ def test_a_checkpoint_that_was_not_fetched_is_named_among_the_remarks(tmp_path):
             "experiments": {"hub": {"model": {"checkpoint": "facebook/wav2vec2-base"}}},
         }
     )
-    said = remarks(Workload(plan_of(config, find_recordings(config))), {}, tmp_path)
+    said = remarks(Workload(plan_of(config, survey(config).recordings)), {}, tmp_path)
     assert "Not fetched yet, taken to be as large as wav2vec2-base: facebook/wav2vec2-base." in said
 
 

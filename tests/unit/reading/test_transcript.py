@@ -7,7 +7,6 @@ from tap2key.reading.transcript import (
     label_track,
     text_grid,
     transcript,
-    typed,
 )
 
 
@@ -17,7 +16,6 @@ def taps(keys, confidence=0.9):
 
 def test_keys_become_characters():
     keys = ["h", "i", "_1", "a", "_6", "none", "b", "_3", "|", "c", "none"]
-    assert typed(taps(keys)) == "hi a b \nc"
     assert transcript(taps(keys), confidence_threshold=0.5) == "hi a b \nc"
     assert transcript([], confidence_threshold=0.5) == ""
 
@@ -34,7 +32,7 @@ def test_doubtful_characters_stand_in_brackets():
 def test_keys_type_what_their_keyboard_says():
     types = {"space": " ", "enter": "\n", "shift": "", "q": "й"}.__getitem__
     said = taps(["shift", "q", "space", "enter"], confidence=0.4)
-    assert typed(said, types) == "й \n"
+    assert transcript(said, 0, types) == "й \n"
     assert transcript(said, 0.5, types) == "[й][ ][↵]\n"
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from made import session
+from made import scan_study, session
 
 from tap2key.__main__ import main
 from tap2key.audio.quick_header import read_header
 from tap2key.config.configuration import complete_config
 from tap2key.core.errors import Tap2keyError
-from tap2key.orchestration.recording_sources import find_recordings
-from tap2key.study.scan import recordings_in, scan_study
+from tap2key.orchestration.recording_sources import survey
+from tap2key.study.scan import recordings_in
 
 SESSION_PATTERN = complete_config({"experiments": {"any": {}}})["session_pattern"]
 RATE = 8000
@@ -176,10 +176,10 @@ def test_a_copy_in_another_root_is_refused(tmp_path):
     recorded(tmp_path / "second", "Maria/one", seed=2)
     roots = [str(tmp_path / "first"), str(tmp_path / "second")]
     config = complete_config({"experiments": {"any": {}}, "study": roots})
-    assert len(find_recordings(config)) == 2
+    assert len(survey(config).recordings) == 2
     shutil.copytree(tmp_path / "first" / "Tony", tmp_path / "second" / "Bob")
     with pytest.raises(Tap2keyError, match="hold the same sound"):
-        find_recordings(config)
+        survey(config)
 
 
 def test_a_copy_that_is_left_out_is_no_copy(tmp_path):

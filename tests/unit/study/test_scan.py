@@ -1,14 +1,14 @@
 from datetime import datetime
 
 import pytest
-from made import RECORDING, session
+from made import RECORDING, scan_study, session
 from running import ROOT
 
 from tap2key.config.configuration import complete_config
 from tap2key.core.errors import Tap2keyError
 from tap2key.study.manifest import read_manifest, write_manifest
 from tap2key.study.naming import check_names, names_in_folder
-from tap2key.study.scan import parse_start, recordings_in, scan_study, select_participants
+from tap2key.study.scan import parse_start, recordings_in, select_participants
 
 SESSION_PATTERN = complete_config({"experiments": {"any": {}}})["session_pattern"]
 CONFIG = ROOT / "config" / "config.yaml"

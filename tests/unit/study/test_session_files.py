@@ -3,14 +3,14 @@
 import shutil
 
 import pytest
-from made import RECORDING, session
+from made import RECORDING, scan_study, session
 
 from tap2key.__main__ import main
 from tap2key.config.configuration import complete_config
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_tsv
 from tap2key.study.manifest import write_passed_over
-from tap2key.study.scan import scan_study, survey_study
+from tap2key.study.scan import survey_study
 from tap2key.study.session_files import SOUND
 
 SESSION_PATTERN = complete_config({"experiments": {"any": {}}})["session_pattern"]

@@ -4,11 +4,10 @@ import unicodedata
 from datetime import datetime
 
 import pytest
-from made import RECORDING, session
+from made import RECORDING, scan_study, session
 
 from tap2key.config.configuration import complete_config
 from tap2key.core.errors import Tap2keyError
-from tap2key.study.scan import scan_study
 
 SESSION_PATTERN = complete_config({"experiments": {"any": {}}})["session_pattern"]
 WAV = f"Tony/one/01.acoustic/{RECORDING}"

@@ -56,12 +56,6 @@ def test_a_session_may_run_past_midnight(tmp_path):
     np.testing.assert_allclose(read_touches([path]).seconds_since(start), [0, 2])
 
 
-def test_only_touches_within_the_recording_are_between(tmp_path):
-    touches = read_touches([written(tmp_path, "\n".join(LINES))])
-    inside = touches.between(sounds.START, 1.0, 1.5)
-    np.testing.assert_array_equal(inside.xy, [[1, 2]])
-
-
 @pytest.mark.parametrize(
     ("row", "number"),
     [("2023-01-27 13:05:22.5,0,   Down,1,2", 2), ("time,id,event,x,y,size", 2)]

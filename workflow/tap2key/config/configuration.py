@@ -109,13 +109,6 @@ def _completed(own: Mapping[str, Any], study: Mapping[str, Any]) -> dict[str, An
     return {key: v for key, v in study.items() if same or key not in OF_CHANNELS} | dict(own)
 
 
-def complete_experiment(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Validate one experiment's settings given by hand and fill in the defaults."""
-    part = {**section("experiment"), "$defs": schema()["$defs"]}
-    _validate(raw, part, where)
-    return _with_paths(with_defaults(dict(raw), part), part, where)
-
-
 def selected(value: Any, names: Iterable[str] = ()) -> list[str] | None:
     """The names of a selection; None for `all`.
 

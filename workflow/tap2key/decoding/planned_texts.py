@@ -26,7 +26,6 @@ class PlannedTexts:
     Attributes:
         experiments: whose held-out recordings become text.
         compared: the language models that they are decoded with.
-        fitted: those that decoders are made for, the new recordings' among them.
         for_new: the language model of new recordings; None for none.
         tables: what people were asked to type.
         declared: those of them that are no outputs of this run.
@@ -37,7 +36,6 @@ class PlannedTexts:
 
     experiments: tuple[str, ...]
     compared: tuple[str, ...]
-    fitted: tuple[str, ...]
     for_new: str | None
     tables: tuple[str, ...]
     declared: tuple[str, ...]
@@ -109,7 +107,6 @@ def plan_texts(
     return PlannedTexts(
         tuple(chosen),
         compared,
-        fitted,
         for_new,
         tuple(tables),
         tuple(declared),

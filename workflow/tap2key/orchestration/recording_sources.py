@@ -27,11 +27,6 @@ PREDICTION_MB, MODEL_MB, PRETRAINED_MB = 3000, 50, 500
 BRACE = re.compile("[{}]")
 
 
-def find_recordings(config: Mapping[str, Any]) -> list[Recording]:
-    """The recordings of the study on disk, or of the one that will be simulated."""
-    return survey(config).recordings
-
-
 def survey(config: Mapping[str, Any]) -> Found:
     """The recordings of a run, and what looks like one in the study but is not used.
 

@@ -22,11 +22,6 @@ class NamedTap:
 Types = Callable[[str], str]
 
 
-def typed(taps: Sequence[NamedTap], types: Types = usual_text) -> str:
-    """What the taps type, without marks."""
-    return "".join(types(tap.key) for tap in taps)
-
-
 def transcript(
     taps: Sequence[NamedTap], confidence_threshold: float, types: Types = usual_text
 ) -> str:

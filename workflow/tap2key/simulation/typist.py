@@ -12,8 +12,7 @@ from tap2key.simulation.sentences import Typed
 from tap2key.study.keyboard import MM_PER_UNIT, Keyboard
 
 FORCE_BOUND_SD = 2.5
-CLOSE_S = 0.25
-# Gaps outside bursts stay a little clear of that, or rounding would decide what is close.
+# Gaps outside bursts stay a little clear of 250 ms, or rounding would decide what is close.
 APART_S = 0.26
 
 

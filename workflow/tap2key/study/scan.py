@@ -160,11 +160,6 @@ def corrected(
     return replace(recording, **stated, groups=tuple(sorted(groups.items())))
 
 
-def scan_study(study: Path, session_pattern: str, table: Path | None = None) -> list[Recording]:
-    """Every recording of a study, as `survey_study` finds it."""
-    return survey_study(study, session_pattern, table).recordings
-
-
 def survey_study(
     study: Path,
     session_pattern: str,

@@ -29,12 +29,6 @@ FALLS_BACK = timedelta(milliseconds=30)
 class Touches(Events):
     """All touches of a session: events of the sensor, whose keys follow from their places."""
 
-    def between(self, start: datetime, first_s: float, last_s: float) -> "Touches":
-        """The touches from `first_s` to `last_s` seconds after `start`."""
-        seconds = self.seconds_since(start)
-        chosen = (seconds >= first_s) & (seconds <= last_s)
-        return Touches(self.times[chosen], self.xy[chosen], self.run[chosen])
-
 
 def read_touches(paths: Sequence[str | Path]) -> Touches:
     """Read the `Down` rows of one or more sensor files (no header; time, id, event, x, y, size).

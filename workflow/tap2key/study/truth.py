@@ -12,9 +12,9 @@ import numpy as np
 from tap2key.core.errors import Tap2keyError
 
 NEONODE, EVENTS, CLIPS = SOURCES = ("neonode", "events", "clips")
-TABLE, FOLDERS = LABELS = ("table", "folders")
-FIT, KNOWN = CLOCKS = ("fit", "known")
-IGNORE, DROP, KEEP = RELEASES = ("none", "drop", "keep")
+FOLDERS = "folders"
+FIT, KNOWN = "fit", "known"
+IGNORE, DROP, KEEP = "none", "drop", "keep"
 RELEASE_LABEL = "release"
 UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 SPOKEN = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}

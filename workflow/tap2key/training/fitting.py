@@ -1,7 +1,7 @@
 """Fitting a baseline to a fold's training taps, and its temperature to the validation taps."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -28,8 +28,6 @@ from tap2key.training.temperature import fit_temperature
 
 # Principal components to which a tap's thousands of lags are reduced.
 COMPONENTS = 128
-
-BaseForest: TypeAlias = ExtraTreesClassifier | RandomForestClassifier
 
 
 class Fitted(NamedTuple):
