@@ -78,6 +78,22 @@ def test_a_difference_inside_the_region_is_practically_nil():
     assert (row["p_worse"], row["verdict"]) == (1, "significant")
 
 
+def test_what_folds_may_have_made_is_not_called_significant():
+    """Everybody is better, but those of one fold far more."""
+    gains = np.repeat([0.001, 0.08, 0.002, 0.003], 6) + 0.0001 * np.arange(24)
+    ahead = experiment("ahead", enumerate(0.9 + gains))
+    folds = {f"p{at}": f"group-{at // 6}" for at in range(24)}
+    found = {"near": experiment("near", enumerate([0.9] * 24))}
+    for of, verdict in (
+        ({}, "significant"),
+        (folds, "not significant: folds differ, and the interval over them holds 0"),
+    ):
+        found["ahead"] = replace(ahead, fold_of=of)
+        (row,) = rows_of({"main": [["ahead", "near"]]}, found)
+        assert row["p_holm"] == pytest.approx(2 / 2**24)
+        assert row["verdict"] == verdict
+
+
 def test_how_much_a_fold_tests_of_the_data_makes_the_probability_more_cautious():
     scores = 0.9 + np.random.default_rng(3).normal(0.014, 0.02, 24)
     differences, near = scores - 0.9, experiment("near", enumerate([0.9] * 24))

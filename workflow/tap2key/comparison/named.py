@@ -26,6 +26,7 @@ COLUMNS = (
     *("verdict", "remarks"),
 )
 SURE = 0.95
+BY_FOLDS = "not significant: folds differ, and the interval over them holds 0"
 
 
 def named_comparisons(
@@ -112,7 +113,8 @@ def _row(
 
 def _verdict(test: PairedTest, needed: int) -> str:
     if test.p_holm is not None and test.p_holm < 1 - LEVEL:
-        return "significant"
+        low, high = test.low or 0.0, test.high or 0.0
+        return BY_FOLDS if test.folds_matter and low <= 0 <= high else "significant"
     if test.verdict != OF_FOLDS and test.participants < needed:
         return f"cannot be significant: needs n ≥ {needed} participants, has {test.participants}"
     return test.verdict or "not significant"

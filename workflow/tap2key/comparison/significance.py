@@ -36,7 +36,9 @@ class PairedTest:
 
     `differences` are those of each participant, `first` less `second`; `low` and `high` are the
     95 % interval of their mean, `from_seeds` is what seeds add to its variance, and `tested_share`
-    what a fold tests of the data. Numbers are None where there are too few participants for them.
+    what a fold tests of the data. `folds_matter` where folds that test several differ by more than
+    their participants do, which p does not count. Numbers are None where there are too few
+    participants for them.
     """
 
     first: str
@@ -46,6 +48,7 @@ class PairedTest:
     mean_difference: float | None = None
     low: float | None = None
     high: float | None = None
+    folds_matter: bool = False
     from_seeds: Variance = NO_VARIANCE
     tested_share: float | None = None
     effect_size: float | None = None
@@ -103,7 +106,8 @@ def paired_test(first: Compared, second: Compared) -> PairedTest:
         spread = max(by_folds, key=lambda part: float(part.value))
     low, high = t_interval(mean, spread, seeds).tolist()
     test = replace(test, low=low, high=high, effect_size=mean / sd if sd else None)
-    test = replace(test, from_seeds=seeds, tested_share=share)
+    matter = bool(spread.freedom < len(both) - 1)
+    test = replace(test, from_seeds=seeds, tested_share=share, folds_matter=matter)
     if not differences.any():
         return replace(test, p=1.0, verdict=ALL_ALIKE)
     if first.unit == FOLD:
