@@ -70,17 +70,23 @@ def test_who_is_validated_on_people_it_knows_is_not_ranked_with_the_others(tmp_p
     assert {row["reason"] for row in rows[2:]} == {"other validation taps than one"}
 
 
-def test_who_tried_more_settings_on_the_validation_taps_is_not_ranked(tmp_path):
+def test_who_tried_more_settings_on_the_validation_taps_is_warned_of(tmp_path, capsys):
     """The best of twelve would beat the best of three by luck alone."""
-    equal = models(tmp_path, {"one": [0.8, 0.8], "two": [0.9, 0.9]}, tried=3)
+    fewer = models(tmp_path, {"one": [0.8, 0.8], "fixed": [0.7, 0.7]}, tried=3)
+    for folder in fewer[2:]:
+        about = read_json(folder / "tap2key.json") | {"candidates": None}
+        (folder / "tap2key.json").write_text(json.dumps(about))
     more = models(tmp_path, {"eager": [0.95, 0.95]}, tried=12)
     # Another seed trains with what the first one's search found.
     more += models(tmp_path, {"eager": [0.95, 0.95]}, seed=1)
-    none = models(tmp_path, {"as-is": [0.99, 0.99]})
-    rows = {row["experiment"]: row for row in rows_of(tmp_path, *equal, *more, *none)}
-    assert rows["two"]["chosen"] == "yes"
-    assert rows["eager"]["reason"] == "tried 12 settings, one tried 3 settings"
-    assert rows["as-is"]["reason"] == "without a search, one tried 3 settings"
+    capsys.readouterr()
+    rows = rows_of(tmp_path, *fewer, *more)
+    assert [(row["experiment"], row["candidates"]) for row in rows] == [
+        *(("eager", "12"), ("one", "3"), ("fixed", ""))
+    ]
+    assert "eager tried 12 settings on the validation taps, one 3:" in capsys.readouterr().err
+    rows_of(tmp_path / "equal", *fewer)
+    assert "flattered" not in capsys.readouterr().err
 
 
 def test_in_how_many_folds_own_validation_taps_agree_is_told(tmp_path):

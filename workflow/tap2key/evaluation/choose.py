@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import read_json
@@ -16,7 +16,7 @@ from tap2key.models.model_folder import MODEL_METADATA_FILE, SELECTION_SCORE
 
 COLUMNS = (
     *("experiment", "models", "models_at_chance", "validation_macro_f1", "sd_over_models"),
-    *("best_in_folds", "validated_by", "chosen", "reason"),
+    *("best_in_folds", "candidates", "validated_by", "chosen", "reason"),
 )
 NOTE = (
     "Macro-F1 over each fold's validation taps, mean over the folds and seeds that all ranked "
@@ -25,10 +25,11 @@ NOTE = (
     "looks more often. No held-out score goes into it; but whom one fold holds out validates in "
     "others, and so has a say in the mean. Best in folds: in how many a fold's own validation taps "
     "put the experiment first. Where that is all of them for the chosen one, its held-out scores "
-    "are those of a choice in which nobody held out had a say. Only experiments that are validated "
-    "on the same taps are ranked, of those with a search only ones that tried as many candidates: "
-    "as many as there are, and rather those validated on other people than they are trained on. "
-    "The scores of the others are over their own folds and seeds. Models at chance name validation "
+    "are those of a choice in which nobody held out had a say. Candidates are the "
+    "settings that a search tried on the same validation taps: the best of more is flattered more. "
+    "Only experiments that are validated on the same taps are ranked: as many as there are, and "
+    "rather those validated on other people than they are trained on. The scores of the others "
+    "are over their own folds and seeds. Models at chance name validation "
     "taps no better than always naming the commonest key would; of baselines it is not known."
 )
 OTHER_PEOPLE = "participant"
@@ -74,6 +75,13 @@ def main(args: argparse.Namespace) -> None:
     for row in rows:
         if row["reason"]:
             log.info(f"{row['experiment']} is not ranked: {row['reason']}")
+    fewer = [row for row in rows[1:] if not row["reason"] and _more(rows[0], row)]
+    if fewer:
+        log.warning(
+            f"{rows[0]['experiment']} tried {rows[0]['candidates']} settings on the validation "
+            f"taps, {fewer[0]['experiment']} {fewer[0]['candidates']}: the best of more is "
+            "flattered; give both the same search.budget"
+        )
     if rows[0]["models_at_chance"]:
         log.warning(
             f"{rows[0]['models_at_chance']} of {rows[0]['models']} models of the chosen "
@@ -117,7 +125,7 @@ def validated(model: Path) -> Validated:
     )
 
 
-def ranked(found: Mapping[str, Mapping[Run, Validated]]) -> list[dict[str, object]]:
+def ranked(found: Mapping[str, Mapping[Run, Validated]]) -> list[dict[str, Any]]:
     """Experiments, the best first; of equals the first given; those that are not ranked last.
 
     Ranked are those that are validated on the same taps as one of them, and of all such sets the
@@ -147,6 +155,7 @@ def ranked(found: Mapping[str, Mapping[Run, Validated]]) -> list[dict[str, objec
             "validation_macro_f1": f"{mean(scores[name]):.4f}",
             "sd_over_models": f"{stdev(scores[name]):.4f}" if len(scores[name]) > 1 else None,
             "best_in_folds": None if name in reasons else best.count(name),
+            "candidates": _tried(found[name]),
             "validated_by": by[name],
             "chosen": "not ranked" if name in reasons else "yes" if name == ordered[0] else "no",
             "reason": reasons.get(name),
@@ -171,8 +180,6 @@ def comparable(
             reasons[name] = f"no fold and seed in common with {first}"
         elif any(runs[run].taps != found[first][run].taps for run in shared):
             reasons[name] = f"other validation taps than {first}"
-        elif None not in (own := {_tried(runs), _tried(found[first])}) and len(own) > 1:
-            reasons[name] = f"{_searched(runs)}, {first} {_searched(found[first])}"
         else:
             common = shared
     return common, reasons
@@ -201,9 +208,9 @@ def _tried(runs: Mapping[Run, Validated]) -> int | None:
     return max((each.tried for each in runs.values() if each.tried is not None), default=None)
 
 
-def _searched(runs: Mapping[Run, Validated]) -> str:
-    tried = _tried(runs)
-    return "without a search" if tried == 1 else f"tried {tried} settings"
+def _more(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether one row's search tried more candidates; not if the other has nothing to search."""
+    return other["candidates"] is not None and (one["candidates"] or 0) > other["candidates"]
 
 
 def _at_chance(models: Sequence[Validated]) -> int | None:
