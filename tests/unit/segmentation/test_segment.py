@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 import sounds
 import soxr
-from made import WORKFLOW, error_line
+from made import WORKFLOW, error_line, taps
 from sounds import LATENCY, make_session
 
 from tap2key.__main__ import main
@@ -292,6 +292,21 @@ def test_files_of_different_runs_are_refused(tmp_path):
     pyarrow.parquet.write_table(load_taps_without_metadata(tmp_path / "s"), tmp_path / "x.parquet")
     with pytest.raises(Tap2keyError, match="keyboard"):
         keyboard_labels(pyarrow.parquet.read_table(tmp_path / "x.parquet"))
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [("encode",), ("export", "--layout", "prototype"), ("export", "--dataset", "paths")],
+    ids=" ".join,
+)
+def test_taps_with_labels_of_no_key_are_one_line(tmp_path, capsys, reading):
+    folder = taps(tmp_path / "taps", "Ana", "1", {"r": ["a", None, "b"]}, labels=("a", "b"))
+    table = load_taps(folder)[0]
+    wrong = pyarrow.array(["a", None, "nosuchkey"])
+    table = table.set_column(table.column_names.index("label"), "label", wrong)
+    pyarrow.parquet.write_table(table, folder / "taps.parquet")
+    line = error_line(capsys, *reading, "--taps", folder, "--output", tmp_path / "out")
+    assert f"{folder / 'taps.parquet'}: taps have labels that its keyboard lacks ('nos" in line
 
 
 def load_taps_without_metadata(folder):

@@ -150,11 +150,13 @@ def load_taps(folder: str | Path, verify: bool = False) -> tuple[pyarrow.Table, 
         The table, one row per tap, and windows [taps, channels, samples] float32, in its order.
 
     Raises:
-        Tap2keyError: a file is missing or broken, or the two do not belong together.
+        Tap2keyError: a file is missing or broken, the two do not belong together, or a tap has a
+            label that is none of the keyboard's.
     """
     folder = Path(folder)
     again = _again(folder)
     table = read_taps(folder)
+    _check_labels(table, folder)
     try:
         windows = np.load(folder / WINDOWS_NAME, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
@@ -175,6 +177,19 @@ def load_taps(folder: str | Path, verify: bool = False) -> tuple[pyarrow.Table, 
                 f"{folder / WINDOWS_NAME}: not the windows {TAPS_NAME} was written with; {again}"
             )
     return table, windows
+
+
+def _check_labels(table: pyarrow.Table, folder: Path) -> None:
+    """Refuse labels that the table's own list of its keyboard's lacks, if it has one."""
+    if LABELS_KEY not in (table.schema.metadata or {}):
+        return
+    known = {*keyboard_labels(table), None}
+    strays = [label for label in table["label"].unique().to_pylist() if label not in known]
+    if strays:
+        raise Tap2keyError(
+            f"{folder / TAPS_NAME}: taps have labels that its keyboard lacks "
+            f"({', '.join(map(repr, strays))}); {_again(folder)}"
+        )
 
 
 def pairings(table: pyarrow.Table) -> list[str]:
