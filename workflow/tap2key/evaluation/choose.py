@@ -92,9 +92,9 @@ def main(args: argparse.Namespace) -> None:
 class Validated(NamedTuple):
     """A model's validation score, on which taps, by what they were set aside, and if at chance.
 
-    `taps` is a hash of the taps' identities. `at_chance` is None where that is not known, and
-    `tried` how many candidates a search scored on these taps, 1 without one and
-    None of a kind that has nothing to search.
+    `taps` is a hash of the taps' identities. `at_chance` is None where that is not known. `tried`
+    is how many candidates a search scored on these taps: 1 without one, and None of a kind that
+    has nothing to search.
     """
 
     macro_f1: float
