@@ -38,11 +38,11 @@ def headline(experiments: Sequence[Row], choice: Sequence[Row]) -> Headline:
     for row in held_out:
         if row["experiment"] in chosen:
             others = folds - best_in[row["experiment"]]
-            reason = "chosen by validation scores, in every fold by its own"
+            reason = "chosen by validation scores; those of each fold alone would choose it too"
             if others:
                 reason = (
-                    "chosen by validation scores of all folds; by their own alone "
-                    f"{others} of {folds} would choose another"
+                    f"chosen by validation scores of all folds; those of {others} of {folds} alone "
+                    "would choose another"
                 )
             return Headline(row, reason, True)
     best = max(held_out or experiments, key=_score)
