@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from matplotlib import pyplot as plt
 
 from tap2key.comparison.significance import PairedTest
-from tap2key.core.pictures import CALM, STRONG, save_picture
+from tap2key.core.pictures import draw_people, save_picture
 
 # Up to this many widths of the region the axis is linear; where differences reach further, it is
 # logarithmic beyond, so that the region can still be told from its surroundings.
@@ -70,31 +69,10 @@ def draw_differences(
 
 
 def _draw(axes: plt.Axes, row: int, test: PairedTest) -> None:
-    mean = test.mean_difference
-    if mean is None:
+    if test.mean_difference is None:
         return
-    text = f"{mean:+.3f}"
+    text, interval = f"{test.mean_difference:+.3f}", None
     if test.low is not None and test.high is not None:
-        width = test.high - test.low
-        axes.barh(row, width, 0.56, left=test.low, color=STRONG, alpha=0.3, edgecolor=STRONG)
+        interval = test.low, test.high
         text += f"  ({test.low:+.3f} to {test.high:+.3f})"
-    axes.plot([mean, mean], [row - 0.34, row + 0.34], color=STRONG, linewidth=2.5)
-    spread = (np.arange(len(test.differences)) % 5 - 2) * 0.07
-    axes.plot(
-        test.differences,
-        row + spread,
-        "o",
-        color=CALM,
-        alpha=0.7,
-        markersize=4,
-        markeredgecolor="white",
-    )
-    axes.annotate(
-        text.replace("-", "−"),
-        (1, row),
-        xytext=(8, 0),
-        xycoords=axes.get_yaxis_transform(),
-        textcoords="offset points",
-        va="center",
-        annotation_clip=False,
-    )
+    draw_people(axes, row, test.differences, interval, text.replace("-", "−"), 0.56)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from PIL import Image
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, to_rgb
 from matplotlib.figure import Figure
 
@@ -50,6 +52,44 @@ def shown_all(labels: Sequence[str]) -> list[str]:
 def text_colour(share: float) -> str:
     """What stands out on the colour of a share."""
     return "white" if share > DARK_ABOVE else "black"
+
+
+def draw_people(
+    axes: Axes,
+    row: int,
+    values: Sequence[float],
+    interval: tuple[float, float] | None,
+    text: str,
+    height: float,
+) -> None:
+    """Draw a row of participants' values: dots, their mean as a line, its interval as a bar.
+
+    Args:
+        axes: with values along x.
+        row: its y.
+        values: one of each participant, at least one.
+        interval: of their mean; None where there is none.
+        text: stands to the right of the axes.
+        height: of the bar, in rows.
+    """
+    mean, ends = float(np.mean(values)), 0.61 * height
+    if interval is not None:
+        low, high = interval
+        axes.barh(row, high - low, height, left=low, color=STRONG, alpha=0.3, edgecolor=STRONG)
+    axes.plot([mean, mean], [row - ends, row + ends], color=STRONG, linewidth=2.5)
+    # Beside one another, so that equal values can be told apart.
+    places = row + (np.arange(len(values)) % 5 - 2) * height / 8
+    look: dict[str, Any] = {"alpha": 0.7, "markersize": 8 * height, "markeredgecolor": "white"}
+    axes.plot(values, places, "o", color=CALM, **look)
+    axes.annotate(
+        text,
+        (1, row),
+        xytext=(8, 0),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        va="center",
+        annotation_clip=False,
+    )
 
 
 def save_picture(figure: Figure, stem: Path) -> None:

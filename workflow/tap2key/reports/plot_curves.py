@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from tap2key.comparison.intervals import Interval
-from tap2key.core.pictures import CALM, LINE_COLOURS, STRONG, save_picture
+from tap2key.core.pictures import LINE_COLOURS, draw_people, save_picture
 
 MOST_NAMED_LINES = 12
 
@@ -71,25 +71,11 @@ def draw_comparison(
     figure, axes = plt.subplots(figsize=(10, 1.5 + 0.55 * len(scores)), layout="constrained")
     for row, (name, values) in enumerate(scores.items()):
         low, high = intervals[name]
-        mean = float(np.mean(values))
-        text = f"{mean:.3f}"
+        text, interval = f"{np.mean(values):.3f}", None
         if low is not None and high is not None:
-            axes.barh(row, high - low, 0.62, left=low, color=STRONG, alpha=0.3, edgecolor=STRONG)
+            interval = low, high
             text += f"  ({low:.3f}–{high:.3f})"
-        axes.plot([mean, mean], [row - 0.38, row + 0.38], color=STRONG, linewidth=2.5)
-        spread = (np.arange(len(values)) % 5 - 2) * 0.08
-        axes.plot(
-            values, row + spread, "o", color=CALM, alpha=0.7, markersize=5, markeredgecolor="white"
-        )
-        axes.annotate(
-            text,
-            (1, row),
-            xytext=(8, 0),
-            xycoords=axes.get_yaxis_transform(),
-            textcoords="offset points",
-            va="center",
-            annotation_clip=False,
-        )
+        draw_people(axes, row, values, interval, text, 0.62)
     axes.set_yticks(range(len(scores)), list(scores), fontsize=11)
     axes.set(xlim=(-0.02, 1.02), ylim=(len(scores) - 0.5, -0.5), xlabel=note)
     axes.grid(axis="x", color="0.9")
