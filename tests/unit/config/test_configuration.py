@@ -319,7 +319,7 @@ SHIPPED = [
     ["config.yaml", "experiments.yaml", "evidence.yaml"],
     ["config.yaml", "experiments.yaml", "hard.yaml"],
     ["config.yaml", "experiments.yaml", "benchmark.yaml"],
-    ["config.yaml", "experiments.yaml", "benchmark.yaml", "curves.yaml"],
+    ["config.yaml", "experiments.yaml", "curves.yaml"],
     ["config.yaml", "experiments.yaml", "sentences.yaml"],
     ["config.yaml", "studies/auditory-eyesight.yaml"],
     ["config.yaml", "studies/first-study.yaml"],

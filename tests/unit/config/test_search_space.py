@@ -19,6 +19,7 @@ from tap2key.core.shipped import CONFIG
 from tap2key.training.batches import with_enough_steps
 
 KINDS = section("experiment")["properties"]["kind"]["enum"]
+SAME_DATA = ("split", "blocks", "seeds", "validation", "training_fraction", "oversample")
 SEARCHING = [kind for kind in KINDS if kind != "multilateration"]
 
 
@@ -74,6 +75,15 @@ def test_all_shipped_experiments_that_search_are_allowed_the_same():
     counts = {name: len(candidates(settings)) for name, settings in found.items()}
     assert counts.pop("multilateration") == 0
     assert set(counts.values()) == {6} and {found[name]["kind"] for name in counts} == {*SEARCHING}
+
+
+def test_the_24_people_study_gives_all_its_kinds_the_same():
+    files = [CONFIG.with_name("experiments.yaml"), CONFIG.with_name("benchmark.yaml")]
+    config = complete_config(read_config(files))
+    compared = [config["experiments"][name] for name in config["select_experiments"]]
+    assert len({each["kind"] for each in compared}) == len(compared) == 5
+    alike = {(len(candidates(each)), *map(str, map(each.get, SAME_DATA))) for each in compared}
+    assert [count for count, *_ in alike] == [3]
 
 
 def test_a_larger_budget_tries_the_same_and_more():
