@@ -198,7 +198,10 @@ class Study:
         return [{**row, **end_to_end(row, true, known)} for row in rows]
 
     def _scores(self, index: int, person: Path) -> list[dict[str, Any]]:
-        """Of each experiment, the scores of one fold's models on a person's labelled taps."""
+        """Of each experiment, the scores of one fold's models on a person's labelled taps.
+
+        They are 0 where noise leaves a person none.
+        """
         encoded: dict[str, np.ndarray] = {}
         rows = []
         for name, folds in self.models.items():
@@ -208,8 +211,10 @@ class Study:
                 encoding = encoding_of(metadata)
                 if repr(encoding) not in encoded:
                     encoded[repr(encoding)] = encode_windows(windows, encoding)
-                found = predictor.probabilities(encoded[repr(encoding)]).argmax(axis=1)
-                scores = label_scores(truth, found)
+                scores = {"accuracy": 0.0, "macro_f1": 0.0}
+                if len(truth):
+                    found = predictor.probabilities(encoded[repr(encoding)]).argmax(axis=1)
+                    scores = label_scores(truth, found)
                 row = {"experiment": name, "fold": model.parent.name, "seed": metadata["seed"]}
                 row |= {"taps": len(truth), "macro_f1": scores["macro_f1"]}
                 rows.append({**row, "accuracy": scores["accuracy"]})
@@ -230,7 +235,7 @@ def end_to_end(row: Mapping[str, Any], true: pd.DataFrame, known: pd.DataFrame) 
     true, known = (table[table["participant"] == row["participant"]] for table in (true, known))
     return {
         "recall": known["true_tap"].dropna().nunique() / len(true),
-        "precision": float(known["true_tap"].notna().mean()),
+        "precision": float(known["true_tap"].notna().mean()) if len(known) else 0.0,
         "end_to_end": row["accuracy"] * row["taps"] / int(true["touched"].sum()),
     }
 

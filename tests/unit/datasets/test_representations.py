@@ -190,3 +190,12 @@ def test_a_single_channel_has_no_pairs():
     array = Array(channels=2, groups=(), ignore=(1,))
     with pytest.raises(Tap2keyError, match="pairs needs at least two channels"):
         Encoding("pairs", 48_000, array=array).check()
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+@pytest.mark.parametrize("representation", ["interleave", "stack", "average", "max_abs", "pairs"])
+def test_no_window_is_as_long_as_one(noise, representation, rate):
+    """As where noise leaves a session no tap."""
+    encoding = Encoding(representation, rate, crop_ms=(2, 5), highpass_hz=150, whiten=rate < 40_000)
+    one, none = (encode_windows(windows, encoding) for windows in (noise[:1], noise[:0]))
+    assert none.shape == (0, one.shape[1]) and none.dtype == one.dtype

@@ -64,6 +64,9 @@ def encode_windows(windows: np.ndarray, encoding: Encoding) -> np.ndarray:
     96 to 16 kHz turns 8192 samples into 1366.
     """
     windows = np.asarray(windows, dtype=np.float32)
+    if not len(windows):
+        # How long a row of no array is, numpy cannot tell.
+        return encode_windows(np.zeros((1, *windows.shape[1:])), encoding)[:0]
     rate = encoding.array.sample_rate
     if encoding.representation == PAIRS:
         # The filter is causal: what comes after the crop need not pass it.
