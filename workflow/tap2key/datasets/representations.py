@@ -65,7 +65,7 @@ def encode_windows(windows: np.ndarray, encoding: Encoding) -> np.ndarray:
     """
     windows = np.asarray(windows, dtype=np.float32)
     if not len(windows):
-        # How long a row of no array is, numpy cannot tell.
+        # A row's length follows from the steps below, which numpy does not do for nothing.
         return encode_windows(np.zeros((1, *windows.shape[1:])), encoding)[:0]
     rate = encoding.array.sample_rate
     if encoding.representation == PAIRS:
