@@ -8,6 +8,7 @@ from tap2key.datasets.encoded_dataset import Rows, load_dataset_folder
 from tap2key.models.wav2vec2 import build_extractor
 from tap2key.training.augmentation import Augmentation, augment
 from tap2key.training.inputs import Inputs, as_batch
+from tap2key.training.mixing import Mixture
 
 ALL = Augmentation(1.5, 5, 0.05, 0.5, 2.0, 0.5, True, 6.0)
 WHOLE = Cut(0, FRAMES, 8)
@@ -107,6 +108,23 @@ def test_the_crop_follows_the_augmentation_and_precedes_normalisation(data):
         flat = np.concatenate(columns)
         expected = (flat - flat.mean()) / np.sqrt(flat.var() + 1e-7)
         np.testing.assert_allclose(value, expected, atol=2e-3)
+
+
+def test_mixed_taps_teach_in_the_shares_in_which_they_are_heard(data):
+    own_key = np.eye(3, dtype=np.float32)[np.array(data["label"])]
+    mixed = inputs(data, augmentation=Augmentation(mixup=1.0), seed=5, targets=own_key)
+    rows = [7, 2, 28]
+    batch = as_batch(mixed.__getitems__(rows))
+    mixture = Mixture.drawn(1.0, 30, [(5, 0, row) for row in rows])
+    raw = Rows(data).all()
+    for at, row in enumerate(rows):
+        share, partner = mixture.shares[at], mixture.partners[at]
+        heard = share * raw[row] + (1 - share) * raw[partner]
+        heard = (heard - heard.mean()) / heard.std()
+        np.testing.assert_allclose(batch["input_values"][at], heard, rtol=2e-3, atol=2e-3)
+        taught = share * own_key[row] + (1 - share) * own_key[partner]
+        np.testing.assert_allclose(batch["targets"][at], taught, rtol=1e-6)
+    assert batch["labels"].tolist() == [row % 3 for row in rows]
 
 
 def test_as_many_rows_as_the_data_has(data):

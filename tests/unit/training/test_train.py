@@ -307,9 +307,10 @@ PLAIN = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "sd_mm"), [("wav2vec2", 0), ("wav2vec2", 12), ("convolutional", 0)]
+    ("kind", "sd_mm", "mixup"),
+    [("wav2vec2", 0, 0), ("wav2vec2", 12, 0), ("wav2vec2", 0, 0.5), ("convolutional", 0, 0)],
 )
-def test_processes_and_accumulation_do_not_change_the_result(data, tmp_path, kind, sd_mm):
+def test_processes_and_accumulation_do_not_change_the_result(data, tmp_path, kind, sd_mm, mixup):
     """Sixteen windows a step: at once, in two halves, and in two processes."""
 
     def arguments(output, batch_size, accumulation):
@@ -319,9 +320,12 @@ def test_processes_and_accumulation_do_not_change_the_result(data, tmp_path, kin
             "epochs": 2,
         }
         training = {**SETTINGS["training"], **changed, "soft_label_sd_mm": sd_mm}
-        return softly(data, tmp_path / output, kind=kind, **{**PLAIN, "training": training})
+        augmentation = {"augmentation": {"mixup": mixup}}
+        settings = {**PLAIN, **augmentation, "training": training}
+        return softly(data, tmp_path / output, kind=kind, **settings)
 
     stage("train", *arguments("once", 16, 1))
+    assert read_json(tmp_path / "once" / "model" / "tap2key.json")["softness"]["sd_mm"] == sd_mm
     stage("train", *arguments("halves", 8, 2))
     both = run("launch", "--processes", 2, "--threads", 2, "--", *arguments("processes", 16, 1))
     assert both.returncode == 0, both.stderr

@@ -28,6 +28,8 @@ class Augmentation:
         channel_dropout: probability that a channel is silent.
         correlation_noise: of the representation `pairs`, noise beside a correlation's own standard
             deviation.
+        mixup: mix taps with one another before all else; both parameters of the beta distribution
+            of their shares.
     """
 
     gain_db: float = 0.0
@@ -40,6 +42,7 @@ class Augmentation:
     noise_db: float = 0.0
     channel_dropout: float = 0.0
     correlation_noise: float = 0.0
+    mixup: float = 0.0
 
     @property
     def filters(self) -> bool:

@@ -65,7 +65,7 @@ def train(run: TrainingRun, places: Places | None, checkpoints: Path) -> None:
     assert isinstance(head, torch.nn.Linear)
     divide_logits(head, temperature)
     check_weights(model, str(run.output))
-    soft = Softness(temperature, 0.0 if prepared.training.targets is None else run.soft_label_sd_mm)
+    soft = Softness(temperature, prepared.learned_sd_mm)
     setattr(prepared.extractor, INPUT_CUT, cut_in_words(prepared.cut, run.fold.length))
     publish(run, model, prepared.extractor, trainer.state, soft, chance, search)
     shutil.rmtree(checkpoints)

@@ -13,6 +13,7 @@ from tap2key.datasets.crops import Cut
 from tap2key.datasets.encoded_dataset import Rows
 from tap2key.datasets.encoding import Encoding
 from tap2key.training.augmentation import Augmentation, augment
+from tap2key.training.mixing import Mixture
 from tap2key.training.pair_augmentation import augment_pairs
 
 TARGETS = "targets"
@@ -37,7 +38,8 @@ class Inputs(torch.utils.data.Dataset):
     ) -> None:
         """See the class; without `augmentation` a row is always the same.
 
-        `targets`, [rows, labels] float32, is what rows teach instead of their labels alone.
+        `targets`, [rows, labels] float32, is what rows teach instead of their labels alone; rows
+        that are mixed need them.
         """
         self.rows = Rows(data)
         self.labels = torch.from_numpy(
@@ -45,7 +47,7 @@ class Inputs(torch.utils.data.Dataset):
         )
         self.encoding, self.cut, self.extractor = encoding, cut, extractor
         self.augmentation, self.seed, self.epoch = augmentation, seed, 0
-        self.targets = None if targets is None else torch.from_numpy(targets)
+        self.targets = targets
 
     def __len__(self) -> int:
         """Rows, repeats counted."""
@@ -53,17 +55,31 @@ class Inputs(torch.utils.data.Dataset):
 
     def __getitems__(self, rows: list[int]) -> dict[str, torch.Tensor]:
         """One batch: `input_values` [n, length] float32, normalised, `labels` [n], `targets`."""
-        batch = {"input_values": self.values(rows), "labels": self.labels[rows]}
+        mixture = self._mixture(rows)
+        batch = {"input_values": self._values(rows, mixture), "labels": self.labels[rows]}
         if self.targets is not None:
-            batch[TARGETS] = self.targets[rows]
+            batch[TARGETS] = torch.from_numpy(_mixed(self.targets, rows, mixture))
         return batch
 
     def values(self, rows: Sequence[int]) -> torch.Tensor:
         """The inputs of some rows: [n, length] float32."""
-        windows = self.encoding.separated(self.rows[rows])
+        return self._values(rows, self._mixture(rows))
+
+    def _seeds(self, rows: Sequence[int]) -> list[tuple[int, ...]]:
+        return [(self.seed, self.epoch, int(row)) for row in rows]
+
+    def _mixture(self, rows: Sequence[int]) -> Mixture | None:
+        if self.augmentation is None or not self.augmentation.mixup:
+            return None
+        return Mixture.drawn(self.augmentation.mixup, len(self), self._seeds(rows))
+
+    def _values(self, rows: Sequence[int], mixture: Mixture | None) -> torch.Tensor:
+        # Mixed before all other changes, so that these are made once: both are heard by the same
+        # array on the same table.
+        windows = self.encoding.separated(_mixed(self.rows, rows, mixture))
         shifts = None
         if self.augmentation is not None:
-            seeds = [(self.seed, self.epoch, int(row)) for row in rows]
+            seeds = self._seeds(rows)
             rate = self.encoding.sample_rate
             if self.encoding.representation == PAIRS:
                 windows = augment_pairs(windows, rate, self.augmentation, seeds)
@@ -79,6 +95,12 @@ class Inputs(torch.utils.data.Dataset):
             list(flat), sampling_rate=self.extractor.sampling_rate, return_tensors="pt"
         )
         return batch["input_values"]
+
+
+def _mixed(values: Rows | np.ndarray, rows: Sequence[int], mixture: Mixture | None) -> np.ndarray:
+    """Some rows of all values: [n, values] float32."""
+    own = values[rows]
+    return own if mixture is None else mixture.of(own, values[mixture.partners])
 
 
 def as_batch(batch: Any) -> dict[str, torch.Tensor]:

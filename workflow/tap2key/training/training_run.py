@@ -102,13 +102,17 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A network with its data and its Trainer, ready to be trained."""
+    """A network with its data and its Trainer, ready to be trained.
+
+    `learned_sd_mm` is how far the labels that it learns are spread; 0 of labels alone.
+    """
 
     model: Classifier
     extractor: Wav2Vec2FeatureExtractor
     cut: Cut
     training: Inputs
     validation: Inputs
+    learned_sd_mm: float
     trainer: SoftLabelTrainer
     interruption: Interruption
     patience: int | None
@@ -159,19 +163,18 @@ def prepare(
     model = build_classifier(merge(settings, at_hand), labels, encoding, cut)
     augmentation = Augmentation(**settings["augmentation"])
     rows = in_whole_batches(fold.data["train"], settings["training"]["batch_size"])
+    taught, validated = (
+        targets_of(data, run.soft_label_sd_mm, places, f"{fold.folder}, {side}")
+        for side, data in (("training", rows), ("validation", fold.data["validation"]))
+    )
+    learned_sd_mm = 0.0 if taught is None else run.soft_label_sd_mm
+    if taught is None and augmentation.mixup:
+        taught = np.eye(len(labels), dtype=np.float32)[np.array(rows["label"])]
     training, validation = (
-        Inputs(
-            data,
-            encoding,
-            cut,
-            extractor,
-            changes,
-            run.seed,
-            targets_of(data, run.soft_label_sd_mm, places, f"{fold.folder}, {side}"),
-        )
-        for side, data, changes in (
-            ("training", rows, augmentation if augmentation != Augmentation() else None),
-            ("validation", fold.data["validation"], None),
+        Inputs(data, encoding, cut, extractor, changes, run.seed, targets)
+        for data, changes, targets in (
+            (rows, augmentation if augmentation != Augmentation() else None, taught),
+            (fold.data["validation"], None, validated),
         )
     )
     patience = settings["training"]["patience"] if best_epoch else None
@@ -192,7 +195,9 @@ def prepare(
         ],
     )
     trainer.remove_callback(PrinterCallback)
-    return Prepared(model, extractor, cut, training, validation, trainer, interruption, patience)
+    return Prepared(
+        model, extractor, cut, training, validation, learned_sd_mm, trainer, interruption, patience
+    )
 
 
 def train_from(checkpoint: str | None, trainer: SoftLabelTrainer, patience: int | None) -> bool:
