@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 from PIL import Image
 
 from tap2key.__main__ import main
@@ -16,6 +17,7 @@ def experiment(name, score, held_out="yes", people="8", at_chance=""):
         "experiment": name,
         "held_out": held_out,
         "participants": people,
+        "taps": "3000",
         "models": people,
         "models_at_chance": at_chance,
         "accuracy": "0.9012",
@@ -187,6 +189,8 @@ def test_the_stage_reads_the_runs_tables(tmp_path):
     assert "(that takes 9)" in page
     assert page.count("data:image/png;base64,") == 2
     assert not re.search(r"(?:src|href)=\"(?!data:)", page)
+    metadata = yaml.safe_load((tmp_path / "answer" / "metadata.yaml").read_text(encoding="utf-8"))
+    assert metadata == {"Tested participants": 8, "Tested taps": 3000}
 
 
 def test_a_summary_that_is_not_given_is_one_line(tmp_path, capsys):
