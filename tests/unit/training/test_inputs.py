@@ -131,3 +131,8 @@ def test_as_many_rows_as_the_data_has(data):
     assert len(inputs(data)) == 30
     assert len(inputs(data.select([0, 0, 1]))) == 3
     assert len(LABELS) == len(set(inputs(data).labels.tolist()))
+
+
+def test_taps_are_not_mixed_without_the_shares_that_they_teach(data):
+    with pytest.raises(ValueError, match="give targets"):
+        inputs(data, augmentation=Augmentation(mixup=0.3))

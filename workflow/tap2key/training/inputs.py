@@ -40,7 +40,12 @@ class Inputs(torch.utils.data.Dataset):
 
         `targets`, [rows, labels] float32, is what rows teach instead of their labels alone; rows
         that are mixed need them.
+
+        Raises:
+            ValueError: rows are to be mixed, and there are no targets.
         """
+        if targets is None and augmentation is not None and augmentation.mixup:
+            raise ValueError("mixed taps teach shares of two keys: give targets")
         self.rows = Rows(data)
         self.labels = torch.from_numpy(
             np.array(data.with_format("numpy")["label"], dtype=np.int64).reshape(-1)
