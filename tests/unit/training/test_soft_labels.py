@@ -239,13 +239,15 @@ def test_outside_every_key_no_place_is_told():
         assert np.isnan(expected_places(sure, places, softness)).all()
 
 
-def test_neither_keys_nor_taps_with_a_place_teach_labels_alone(tmp_path):
+@pytest.mark.parametrize("mixup", [0, 0.3])
+def test_neither_keys_nor_taps_with_a_place_teach_labels_alone(tmp_path, mixup):
     """A model of them tells places by its labels."""
     keyboard = tmp_path / "keys without places.csv"
     keyboard.write_text("label,x,y\na,,\nb,,\n|,,\n")
     datasets = people(tmp_path / "datasets", ["Ana", "Bo", "Chen"], taps=48, placed=False)
     folder, training = fold(tmp_path / "fold", datasets, "Ana")
-    model = trained((folder, training), tmp_path, keyboard, **SOFT)
+    settings = {**SOFT, "augmentation": {"mixup": mixup}}
+    model = trained((folder, training), tmp_path, keyboard, **settings)
     assert read_json(model / "tap2key.json")["softness"]["sd_mm"] == 0
 
 
