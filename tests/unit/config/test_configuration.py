@@ -19,7 +19,7 @@ from tap2key.config.configuration import (
 )
 from tap2key.config.experiments import merge, stated
 from tap2key.config.renamed_keys import RENAMED_EXPERIMENTS, RENAMED_KEYS, RENAMED_VALUES
-from tap2key.config.stage_settings import PAIRS
+from tap2key.config.stage_settings import CORRELATED
 from tap2key.core.errors import Tap2keyError
 from tap2key.datasets.crops import cut_of
 from tap2key.datasets.encoding import Encoding
@@ -459,6 +459,15 @@ def test_a_setting_that_means_nothing_for_a_kind_is_refused_where_it_is_stated(o
                 *(("polarity", True), ("noise_db", 1)),
             )
         ),
+        # Waves beside correlations may be shifted.
+        *(
+            (
+                {"encoding": {"representation": "pairs_waves"}, "augmentation": {name: 1}},
+                f"augmentation.{name}",
+                "pairs_waves",
+            )
+            for name in ("gain_db", "tilt_db", "noise_db")
+        ),
         (
             {"model": {"config_overrides": {"conv_stride": [9]}}},
             "model.config_overrides.conv_stride",
@@ -498,6 +507,11 @@ def test_a_setting_that_means_nothing_for_a_representation_is_refused_where_it_i
             "augmentation": {"gain_db": 1, "polarity": True},
         },
         "others": {"inherit": "waves", "encoding": {"representation": "pairs"}},
+        "both": {
+            "inherit": "pairs",
+            "encoding": {"representation": "pairs_waves"},
+            "augmentation": {"shift_ms": 0.1, "correlation_noise": 0.1},
+        },
         "back": {"inherit": "pairs", "encoding": {"representation": "interleave"}},
         "forest": {"inherit": "pairs", "kind": "mfcc_forest"},
         "own": {
@@ -546,7 +560,7 @@ def test_the_schema_and_the_code_agree_on_settings_and_defaults():
     assert limits["channels"]["maximum"] == MOST_CHANNELS
     rates = limits["sample_rate"]
     assert (rates["minimum"], rates["maximum"]) == (SLOWEST_RATE, FASTEST_RATE)
-    assert (*REPRESENTATIONS, PAIRS) == WHOLE
+    assert (*REPRESENTATIONS, *CORRELATED) == WHOLE
 
 
 def experiments():

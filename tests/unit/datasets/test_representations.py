@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from tap2key.audio.array import DEFAULT, Array
+from tap2key.audio.array import DEFAULT, WHOLE, Array
 from tap2key.core.errors import Tap2keyError
 from tap2key.datasets.representations import (
     Encoding,
@@ -175,6 +175,41 @@ def test_the_onset_of_pairs_is_the_lag_nought():
     np.testing.assert_array_equal(together.argmax(axis=2), encoding.onset_frame)
 
 
+def test_waves_stand_beside_the_pairs_that_are_as_they_were(noise):
+    encoding = Encoding("pairs_waves", 48_000, crop_ms=(2, 5), highpass_hz=150)
+    both = encoding.separated(encode_windows(noise, encoding))
+    assert (encoding.held, encoding.frames, both.shape[1:]) == (36, 193, (36, 193))
+    alone = Encoding("pairs", 48_000, crop_ms=(2, 5), highpass_hz=150)
+    expected = alone.separated(encode_windows(noise, alone))
+    np.testing.assert_array_equal(both[:, :28], expected)
+    # As interleave whitens the same two milliseconds before and after the onset.
+    waves = Encoding("interleave", 48_000, crop_ms=(2, 2), highpass_hz=150, whiten=True)
+    expected = waves.separated(encode_windows(noise, waves))
+    expected = expected / expected.std(axis=2, keepdims=True)
+    assert expected.shape[2] == 192
+    for theirs, ours in zip(
+        expected.reshape(-1, 192), both[:, 28:, :192].reshape(-1, 192), strict=True
+    ):
+        assert np.corrcoef(theirs, ours)[0, 1] > 0.98
+
+
+def test_what_arrives_later_lies_at_later_lags():
+    """Whatever crop and rate, at the delay from the onset; beyond the crop nothing is heard."""
+    windows = np.zeros((1, *DEFAULT.shape), np.float32)
+    delays_ms = np.linspace(-1.0, 1.8, 8)
+    for channel, delay in enumerate(delays_ms):
+        windows[0, channel, DEFAULT.before + DEFAULT.samples(delay)] = 1
+    for rate, crop in ((48_000, (2, 5)), (44_100, (3, 3)), (192_000, None)):
+        encoding = Encoding("pairs_waves", rate, crop_ms=crop)
+        waves = encoding.separated(encode_windows(windows, encoding))[0, 28:]
+        at_ms = (np.abs(waves).argmax(axis=1) - encoding.onset_frame) * 1000 / rate
+        np.testing.assert_allclose(at_ms, delays_ms, atol=0.02)
+        np.testing.assert_allclose(waves.std(axis=1), 1, rtol=1e-5)
+    short = Encoding("pairs_waves", 48_000, crop_ms=(0.3, 0.9))
+    heard = short.separated(encode_windows(windows, short))[0, 28:].std(axis=1) > 0
+    np.testing.assert_array_equal(heard, (delays_ms > -0.3) & (delays_ms < 0.9))
+
+
 @pytest.mark.parametrize("ignored", [(), (1,), (0, 3, 4)])
 def test_pairs_are_of_the_channels_that_are_used_at_any_lag_rate(ignored):
     array = Array(channels=6, sample_rate=44_100, groups=(), ignore=ignored, max_delay_ms=5.0)
@@ -193,7 +228,7 @@ def test_a_single_channel_has_no_pairs():
 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
-@pytest.mark.parametrize("representation", ["interleave", "stack", "average", "max_abs", "pairs"])
+@pytest.mark.parametrize("representation", WHOLE)
 def test_no_window_is_as_long_as_one(noise, representation, rate):
     """As where noise leaves a session no tap."""
     encoding = Encoding(representation, rate, crop_ms=(2, 5), highpass_hz=150, whiten=rate < 40_000)

@@ -302,6 +302,9 @@ def test_only_what_an_encoding_depends_on_is_waited_for():
         Encoding("interleave", 16_000, (1, 6)),
         Encoding("stack", 44_100, (2, 6), 100.0, True),
         Encoding("pairs", 48_000, (2, 5)),
+        Encoding("pairs_waves", 48_000, (2, 5)),
+        # The waves reach beyond what is kept.
+        Encoding("pairs_waves", 44_100, (1, 1.5)),
         Encoding("average", 96_000, (1, 3.3)),
     ):
         needed = samples_needed(encoding)

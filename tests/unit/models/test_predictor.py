@@ -30,6 +30,7 @@ del PAIRS["conv_kernel"], PAIRS["conv_stride"]
 CASES = {
     "interleaved": ("wav2vec2", "interleave", SURE),
     "pairs": ("wav2vec2", "pairs", PAIRS),
+    "pairs_waves": ("wav2vec2", "pairs_waves", PAIRS),
     "stable": ("wav2vec2", "pairs", {**PAIRS, "do_stable_layer_norm": True}),
     "convolutional": ("convolutional", "interleave", {}),
     "learned_gcc": ("learned_gcc", "interleave", {}),

@@ -289,10 +289,11 @@ def test_other_rates_give_the_same_taps(models, tmp_path, up, down):
     np.testing.assert_allclose(probabilities[first], probabilities[second], atol=0.1)
 
 
-def test_lags_may_be_finer_than_a_recordings_samples(tmp_path):
-    encoding = Encoding("pairs", 192_000, (1, 3), None)
+@pytest.mark.parametrize(("representation", "rows"), [("pairs", 28), ("pairs_waves", 36)])
+def test_lags_may_be_finer_than_a_recordings_samples(tmp_path, representation, rows):
+    encoding = Encoding(representation, 192_000, (1, 3), None)
     path = sounds.write_wav(tmp_path / "r.wav", sounds.recording(TIMES, 3.0))
-    model = network(tmp_path / "model", LABELS, encoding=encoding, length=28 * 769)
+    model = network(tmp_path / "model", LABELS, encoding=encoding, length=rows * 769)
     assert predict([model], [path], tmp_path / "out") == 0
     assert len(named(tmp_path / "out")[0]) == len(TIMES)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tap2key.config.stage_settings import PAIRS
+from tap2key.config.stage_settings import CORRELATED
 from tap2key.core.errors import Tap2keyError
 
 MOST_CHANNELS = 64
@@ -14,7 +14,7 @@ MOST_CHANNELS = 64
 SLOWEST_RATE, FASTEST_RATE = 16_000, 768_000
 LONGEST_WINDOW_MS = 1000.0
 # Representations of all channels; groups must have other names.
-WHOLE = ("interleave", "stack", "average", "max_abs", PAIRS)
+WHOLE = ("interleave", "stack", "average", "max_abs", *CORRELATED)
 LONGEST_DELAY_MS = 50.0
 FIELDS = (
     *("channels", "sample_rate", "window_ms", "max_delay_ms"),
@@ -166,9 +166,12 @@ class Array:
                 f"unknown representation {representation!r}; available: {', '.join(names)}; "
                 "array.groups gives channels a name"
             )
-        if representation == PAIRS and len(self.kept) < 2:
-            raise Tap2keyError("encoding.representation pairs needs at least two channels")
-        if sample_rate > self.sample_rate and representation != PAIRS:
+        correlated = representation in CORRELATED
+        if correlated and len(self.kept) < 2:
+            raise Tap2keyError(
+                f"encoding.representation {representation} needs at least two channels"
+            )
+        if sample_rate > self.sample_rate and not correlated:
             raise Tap2keyError(
                 f"encoding.sample_rate {sample_rate} is above array.sample_rate "
                 f"{self.sample_rate}; lower it"

@@ -12,10 +12,12 @@ from tap2key.config.renamed_keys import renamed_experiment
 from tap2key.config.schema import section, with_defaults
 from tap2key.config.search_space import applicable, foreign
 from tap2key.config.stage_settings import (
+    CORRELATED,
     FOREST_KINDS,
     LEARNED_GCC,
     MULTILATERATION,
     PAIRS,
+    PAIRS_WAVES,
     SVM_KIND,
 )
 from tap2key.core.errors import Tap2keyError
@@ -37,15 +39,16 @@ MEANINGLESS = {
     SVM_KIND: (*OF_NETWORKS, *OF_FORESTS),
     MULTILATERATION: (*OF_NETWORKS, *OF_BASELINES, "search"),
 }
-# Of sound over time, which correlations are not.
-OF_WAVES = (
+# Of sound over time, which correlations are not; where waves stand beside them they may be shifted.
+OF_SOUND = (
     *("encoding.whiten", "model.crop_ms"),
-    *("augmentation.gain_db", "augmentation.shift_ms", "augmentation.tilt_db"),
-    *("augmentation.fir", "augmentation.polarity", "augmentation.noise_db"),
+    *("augmentation.gain_db", "augmentation.tilt_db", "augmentation.fir"),
+    *("augmentation.polarity", "augmentation.noise_db"),
 )
 OF_PAIRS = ("augmentation.correlation_noise",)
+UNUSED = {PAIRS: (*OF_SOUND, "augmentation.shift_ms"), PAIRS_WAVES: OF_SOUND}
 # From scratch a channel's or pair's length is both kernel and stride, unless a kernel is given.
-ONE_TOKEN_EACH = (PAIRS, "stack")
+ONE_TOKEN_EACH = (*CORRELATED, "stack")
 STRIDE = "model.config_overrides.conv_stride"
 
 Experiments = Mapping[str, Mapping[str, Any]]
@@ -145,9 +148,7 @@ def _meaningless(own: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, 
     """
     kind, representation = found["kind"], found["encoding"]["representation"]
     reasons = dict.fromkeys(MEANINGLESS[kind], f"kind {kind}")
-    more = dict.fromkeys(
-        OF_WAVES if representation == PAIRS else OF_PAIRS, f"representation {representation}"
-    )
+    more = dict.fromkeys(UNUSED.get(representation, OF_PAIRS), f"representation {representation}")
     model = found["model"]
     spans = representation in ONE_TOKEN_EACH and model["checkpoint"] is None
     if spans and "conv_kernel" not in model["config_overrides"]:

@@ -1,7 +1,8 @@
 """Which settings of a section a stage takes, where it does not take all of them."""
 
-# The representation that is not of waves.
-PAIRS = "pairs"
+# Representations of every pair's correlation, and of every channel's wave beside them.
+PAIRS, PAIRS_WAVES = "pairs", "pairs_waves"
+CORRELATED = (PAIRS, PAIRS_WAVES)
 FOREST_KINDS = ("gcc_phat_forest", "level_forest", "mfcc_forest", "pairs_forest")
 SVM_KIND = "pairs_svm"
 MULTILATERATION = "multilateration"

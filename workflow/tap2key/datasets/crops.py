@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tap2key.core.errors import Tap2keyError
-from tap2key.datasets.encoding import PAIRS, Encoding
+from tap2key.datasets.encoding import Encoding
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def cut_of(
     Args:
         encoding: what the windows are.
         length: values of an encoded window.
-        crop_ms: milliseconds before and after the onset; None keeps all, as `pairs` always do.
+        crop_ms: milliseconds before and after the onset; None keeps all, as correlations always do.
         max_duration_s: longest input, as values over sample rate; None keeps all.
 
     Raises:
@@ -71,7 +71,7 @@ def cut_of(
     channels = encoding.held
     frames = length // channels
     first, last = 0, frames
-    if crop_ms is not None and encoding.representation != PAIRS:
+    if crop_ms is not None and not encoding.correlated:
         per_ms = encoding.sample_rate / 1000
         first = encoding.onset_frame - round(crop_ms[0] * per_ms)
         last = encoding.onset_frame + round(crop_ms[1] * per_ms)

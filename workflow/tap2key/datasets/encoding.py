@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tap2key.audio.array import DEFAULT, WHOLE, Array, array_of
-from tap2key.config.stage_settings import PAIRS
+from tap2key.config.stage_settings import CORRELATED, PAIRS_WAVES
 from tap2key.signal.lags import lags_of
 
 # Whatever the array, they are of one channel.
@@ -23,7 +23,8 @@ class Encoding:
 
     Attributes:
         representation: one of `WHOLE`, or a group of the array.
-        sample_rate: of the result, in Hz; at most the array's. Of `pairs`, lags per second.
+        sample_rate: of the result, in Hz; at most the array's. Of `pairs` and `pairs_waves`, lags
+            per second.
         crop_ms: milliseconds kept before and after the onset; None keeps the whole window.
         highpass_hz: corner of a causal Butterworth high-pass before everything else; None for none.
         whiten: whether the window is whitened, by one filter for all channels.
@@ -98,20 +99,25 @@ class Encoding:
 
     @property
     def held(self) -> int:
-        """How many channels, or pairs, the result keeps apart."""
+        """How many channels, or pairs, or both, the result keeps apart."""
         if self.representation in OF_ONE_CHANNEL:
             return 1
-        if self.representation == PAIRS:
+        if self.correlated:
             kept = len(self.array.kept)
-            return kept * (kept - 1) // 2
+            return kept * (kept - 1) // 2 + (kept if self.representation == PAIRS_WAVES else 0)
         if self.representation in WHOLE:
             return len(self.array.kept)
         return len(self.array.group(self.representation))
 
     @property
+    def correlated(self) -> bool:
+        """Whether the result is of lags, of pairs and maybe of channels around the onset."""
+        return self.representation in CORRELATED
+
+    @property
     def stacked(self) -> bool:
         """Whether channels, or pairs, follow one another instead of alternating."""
-        return self.representation in ("stack", PAIRS)
+        return self.correlated or self.representation == "stack"
 
     def separated(self, inputs: np.ndarray) -> np.ndarray:
         """The channels that the encoding holds: [n, length] → [n, channels, frames], a view."""
@@ -121,15 +127,15 @@ class Encoding:
 
     @property
     def onset_frame(self) -> int:
-        """The frame of the result that holds the onset; of `pairs`, the lag 0."""
-        if self.representation == PAIRS:
+        """The frame of the result that holds the onset; of correlations, the lag 0."""
+        if self.correlated:
             return self.frames // 2
         return self._onset if self.crop_ms is None else min(self._onset, self._kept_before)
 
     @property
     def frames(self) -> int:
-        """Frames of the result; of `pairs`, lags."""
-        if self.representation == PAIRS:
+        """Frames of the result; of correlations, lags."""
+        if self.correlated:
             return lags_of(self.sample_rate, self.array.max_delay_ms / 1000)
         every = -(-self.array.window * self.sample_rate // self.array.sample_rate)
         return len(range(every)[self._kept])

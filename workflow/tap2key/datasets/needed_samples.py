@@ -2,7 +2,6 @@
 
 import math
 
-from tap2key.config.stage_settings import PAIRS
 from tap2key.datasets.encoding import Encoding
 from tap2key.datasets.representations import FILTER_HALF_WIDTH
 
@@ -12,7 +11,7 @@ def samples_needed(encoding: Encoding) -> int:
     array = encoding.array
     if encoding.crop_ms is None:
         return array.after
-    if encoding.representation == PAIRS:
+    if encoding.correlated:
         return min(array.samples(encoding.crop_ms[1]), array.after)
     # The anti-aliasing filter looks ahead; half a sample more for onsets between frames.
     frames = encoding.crop_ms[1] * encoding.sample_rate / 1000 + FILTER_HALF_WIDTH + 1

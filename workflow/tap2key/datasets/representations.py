@@ -7,9 +7,9 @@ from math import gcd
 import numpy as np
 from scipy import signal
 
-from tap2key.config.stage_settings import PAIRS
+from tap2key.config.stage_settings import PAIRS_WAVES
 from tap2key.datasets.encoding import Encoding
-from tap2key.signal.pair_correlations import pair_correlations
+from tap2key.signal.pair_correlations import TINY, pair_correlations
 from tap2key.signal.whitening import whitened
 
 HIGHPASS_ORDER = 2
@@ -48,7 +48,7 @@ REPRESENTATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def represent(windows: np.ndarray, encoding: Encoding) -> np.ndarray:
-    """Make the model's input of the channels: [n, c, t] → [n, values]; not of `pairs`."""
+    """Make the model's input of the channels: [n, c, t] → [n, values]; not of correlations."""
     known = REPRESENTATIONS.get(encoding.representation)
     if known is not None:
         return known(windows)
@@ -58,7 +58,8 @@ def represent(windows: np.ndarray, encoding: Encoding) -> np.ndarray:
 def encode_windows(windows: np.ndarray, encoding: Encoding) -> np.ndarray:
     """Filter, resample, crop, whiten, represent windows of the array: [n, c, t] → [n, length].
 
-    The result is float32. `pairs` are correlated at the array's own rate, over what is kept.
+    The result is float32. `pairs` are correlated at the array's own rate, over what is kept; with
+    `pairs_waves` the channels' `waves_around_onset` follow.
 
     Resampling is polyphase with an anti-aliasing filter, that of `scipy.signal.resample_poly`, so
     96 to 16 kHz turns 8192 samples into 1366.
@@ -68,27 +69,57 @@ def encode_windows(windows: np.ndarray, encoding: Encoding) -> np.ndarray:
         # A row's length follows from the steps below, which numpy does not do for nothing.
         return encode_windows(np.zeros((1, *windows.shape[1:])), encoding)[:0]
     rate = encoding.array.sample_rate
-    if encoding.representation == PAIRS:
+    if encoding.correlated:
         # The filter is causal: what comes after the crop need not pass it.
         windows = windows[:, :, : encoding.kept_at(rate).stop]
     if encoding.highpass_hz is not None:
         windows = highpass(windows, encoding.highpass_hz, rate)
-    if encoding.representation == PAIRS:
+    if encoding.correlated:
         kept = encoding.crop(windows, rate)
         longest_s = encoding.array.max_delay_ms / 1000
         curves = pair_correlations(kept, rate, encoding.sample_rate, longest_s)
+        if encoding.representation == PAIRS_WAVES:
+            curves = np.concatenate([curves, waves_around_onset(windows, encoding)], axis=1)
         return curves.reshape(len(curves), -1)
-    if rate % encoding.sample_rate == 0:
-        windows = decimate(windows, rate // encoding.sample_rate)
-    else:
-        common = gcd(encoding.sample_rate, rate)
-        windows = signal.resample_poly(
-            windows, encoding.sample_rate // common, rate // common, axis=-1
-        )
-    windows = encoding.crop(windows)
+    windows = encoding.crop(resampled(windows, rate, encoding.sample_rate))
     if encoding.whiten:
         windows = whitened(windows)
     return np.ascontiguousarray(represent(windows, encoding), dtype=np.float32)
+
+
+def waves_around_onset(windows: np.ndarray, encoding: Encoding) -> np.ndarray:
+    """Each channel's wave over as many lags about the onset as a correlation has about lag 0.
+
+    As if the channel were correlated with the blow itself: a wave that arrives later lies at later
+    lags. Of what `crop_ms` keeps, whitened by one filter for all channels, each channel scaled to
+    unit standard deviation; a channel of zeros stays so.
+
+    Args:
+        windows: [n, channels, samples], windows of the array, or their beginnings.
+        encoding: of correlations.
+
+    Returns:
+        [n, channels, lags] float32.
+    """
+    rate = encoding.sample_rate
+    kept = encoding.kept_at(rate)
+    windows = resampled(windows, encoding.array.sample_rate, rate)[:, :, : kept.stop]
+    # Where the result's first lag is in the window, which may begin later or end earlier.
+    start = round(encoding.array.before * rate / encoding.array.sample_rate) - encoding.onset_frame
+    first = max(start, kept.start or 0)
+    part = windows[:, :, first : start + encoding.frames]
+    waves = np.zeros((*windows.shape[:2], encoding.frames), dtype=np.float32)
+    waves[:, :, first - start : first - start + part.shape[-1]] = part
+    waves = whitened(waves)
+    return waves / np.maximum(waves.std(axis=-1, keepdims=True), TINY)
+
+
+def resampled(windows: np.ndarray, rate: int, target: int) -> np.ndarray:
+    """Windows at another rate, by a polyphase anti-aliasing filter: [n, c, t] → [n, c, ⌈·⌉]."""
+    if rate % target == 0:
+        return decimate(windows, rate // target)
+    common = gcd(target, rate)
+    return signal.resample_poly(windows, target // common, rate // common, axis=-1)
 
 
 def decimate(windows: np.ndarray, factor: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tap2key.audio.array import WHOLE
-from tap2key.config.stage_settings import KINDS_OF_PAIRS, MULTILATERATION, PAIRS
+from tap2key.config.stage_settings import KINDS_OF_PAIRS, MULTILATERATION
 from tap2key.core.errors import Tap2keyError
 from tap2key.datasets.encoding import OF_ONE_CHANNEL, Encoding
 from tap2key.models.divergence import check_windows
@@ -43,7 +43,7 @@ def check_channels(kind: str, encoding: Encoding) -> None:
             correlations are needed, and it is of waves.
     """
     if kind in KINDS_OF_PAIRS:
-        if encoding.representation != PAIRS:
+        if not encoding.correlated:
             raise Tap2keyError(
                 f"{kind} needs correlations: set encoding.representation to pairs, not "
                 f"{encoding.representation}"

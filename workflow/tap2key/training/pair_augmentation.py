@@ -14,6 +14,7 @@ def augment_pairs(
     lag_rate: int,
     augmentation: Augmentation,
     seeds: Sequence[tuple[int, ...]],
+    waves: bool = False,
 ) -> np.ndarray:
     """Change each tap's correlations in its own random way.
 
@@ -24,19 +25,26 @@ def augment_pairs(
     that is unplugged, with equal probability; at least two microphones stay. White noise
     (`correlation_noise`) comes last.
 
+    Waves about the onset (`pairs_waves`) are changed as correlations of the onset with each
+    microphone would be. An onset found early or late (`shift_ms`) shifts them all alike.
+
     Args:
-        correlations: [n, pairs, lags] float32, unit standard deviation each.
+        correlations: [n, pairs, lags] float32, unit standard deviation each; with `waves`
+            [n, pairs and then channels, lags].
         lag_rate: lags per second.
         augmentation: what to do and how strongly.
         seeds: [n], what each tap's randomness is derived from; the same seed gives the same change,
             whatever else is in the batch.
+        waves: whether channels' waves follow the pairs.
 
     Returns:
-        [n, pairs, lags] float32.
+        Float32, as many as there were.
     """
     count, number = correlations.shape[:2]
-    channels = channels_of(number)
-    first, second = np.array(pairs(channels)).T
+    channels = channels_of(number, waves)
+    # Where there are waves the onset counts as one more microphone, the first of their pairs.
+    onset = [(channels, channel) for channel in range(channels)] if waves else []
+    first, second = np.array([*pairs(channels), *onset]).T
     shifts = np.zeros((count, number))
     speeds = np.ones(count)
     gains = np.ones((count, number), dtype=np.float32)
@@ -48,24 +56,27 @@ def augment_pairs(
         # change off leaves the others' randomness alone.
         rng = np.random.default_rng(seed)
         delays = augmentation.delay_us * 1e-6 * rng.standard_normal(channels)
-        shifts[row] = (delays[second] - delays[first]) * lag_rate
         speeds[row] = 1 + augmentation.stretch * rng.uniform(-1, 1)
         dropped = _dropped(rng.random(channels), augmentation.channel_dropout)
         silent = rng.random() < 0.5
+        if waves:
+            delays = np.append(delays, augmentation.shift_ms * 1e-3 * rng.uniform(-1, 1))
+            dropped = np.append(dropped, False)
+        shifts[row] = (delays[second] - delays[first]) * lag_rate
         gone = dropped[first] | dropped[second]
         gains[row, gone] = 0
         spreads[row, gone] = 0 if silent else 1
         if noisy:
             rng.standard_normal(out=noise[row], dtype=np.float32)
-    if augmentation.delay_us > 0 or augmentation.stretch > 0:
+    if shifts.any() or augmentation.stretch > 0:
         correlations = _read_at(correlations, shifts, speeds)
     changed = correlations * gains[:, :, None]
     return changed + spreads[:, :, None] * noise if noisy else changed
 
 
-def channels_of(number: int) -> int:
-    """The number of channels that has this many pairs."""
-    return (1 + isqrt(1 + 8 * number)) // 2
+def channels_of(number: int, waves: bool = False) -> int:
+    """The number of channels that has this many pairs, or with `waves` pairs and channels."""
+    return (isqrt(1 + 8 * number) + (-1 if waves else 1)) // 2
 
 
 def _dropped(drawn: np.ndarray, probability: float) -> np.ndarray:
