@@ -1,7 +1,7 @@
 """Whether the shipped networks learn from few taps and many, of few keys and many.
 
     OMP_NUM_THREADS=1 PYTHONPATH=workflow:tests python tests/benchmark/recipes.py
-    … --experiments pairs-48000 --taps 30000 --keys 34 --epochs 3
+    … --experiments pairs-waves-48000 --taps 30000 --keys 34 --epochs 3
 
 Three made people tap a grid of keys, as far apart as on a keyboard, each tap a click of its own
 that reaches eight microphones by its distance from them; two of them train and one validates. Each
@@ -40,7 +40,7 @@ LABELS_ALONE = {"training": {"soft_label_sd_mm": 0, "label_smoothing": 0.1}}
 def main() -> None:
     """Print a row for each experiment, number of taps, number of keys, and way."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = ["pairs-48000", "aligned-48000", "convolutional", "learned-gcc"]
+    names = ["pairs-waves-48000", "pairs-48000", "aligned-48000", "convolutional", "learned-gcc"]
     parser.add_argument("--experiments", nargs="+", default=names)
     parser.add_argument("--taps", type=int, nargs="+", default=[300, 3000])
     parser.add_argument("--keys", type=int, nargs="+", default=[2, 34, 100])
@@ -48,7 +48,7 @@ def main() -> None:
     args = parser.parse_args()
     raw = read_config([CONFIG.with_name("experiments.yaml")])
     shipped = complete_config(raw)["experiments"]
-    print(f"{'experiment':<16}{'taps':>7}{'keys':>6}  {'learns':<8}{'steps':>7}", end="")
+    print(f"{'experiment':<18}{'taps':>7}{'keys':>6}  {'learns':<8}{'steps':>7}", end="")
     print(f"{'accuracy':>10}{'chance':>8}{'CPU s':>8}", flush=True)
     for taps in args.taps:
         for keys in args.keys:
@@ -62,7 +62,7 @@ def main() -> None:
                             least = min(args.epochs, settings["training"]["epochs"])
                             settings["training"] |= {"epochs": least, "min_steps": 0}
                         found = trained(root, f"{name}-{way}", settings, keyboard)
-                        print(f"{name:<16}{taps:>7}{keys:>6}  {way:<8}{found}", flush=True)
+                        print(f"{name:<18}{taps:>7}{keys:>6}  {way:<8}{found}", flush=True)
             finally:
                 shutil.rmtree(root)
 

@@ -38,7 +38,7 @@ from tap2key.training.soft_labels import SoftLabelTrainer, targets_of
 from tap2key.training.trainer_arguments import in_whole_batches, training_arguments
 from tap2key.training.training_run import TrainingRun
 
-EXPERIMENTS = ("pairs-48000", "aligned-48000")
+EXPERIMENTS = ("pairs-waves-48000", "aligned-48000")
 SHOWN = 25
 
 

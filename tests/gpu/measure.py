@@ -3,9 +3,9 @@
     tests/gpu/run                        # in less than eight minutes, without a network
     tests/gpu/run --device cpu --small   # try the script itself, in a minute and without a GPU
 
-Trains pairs-48000 and a Wav2Vec2 of the base model's size from random weights, on made-up taps, in
-every precision; kills a training and resumes it; starts two processes on the one GPU; and trains
-the same on the CPU. Prints a section for docs/cluster.md, and ends with 1 if a check failed.
+Trains pairs-waves-48000 and a Wav2Vec2 of the base model's size from random weights, on made-up
+taps, in every precision; kills a training and resumes it; starts two processes on the one GPU; and
+trains the same on the CPU. Prints a section for docs/cluster.md, and ends with 1 if a check failed.
 """
 
 import argparse
@@ -57,7 +57,7 @@ SMALL_NETWORK = {
     **{"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2},
 }
 CHANGES = {
-    "pairs-48000": {"training": {"epochs": 24, "evaluate_every": 6}},
+    "pairs-waves-48000": {"training": {"epochs": 24, "evaluate_every": 6}},
     "wav2vec2-base": {
         "model": {"checkpoint": None, "config_overrides": NOTHING_RANDOM},
         "training": {
@@ -67,7 +67,7 @@ CHANGES = {
     },
 }
 SMALL = {
-    "pairs-48000": {"training": {"epochs": 3, "evaluate_every": 1}},
+    "pairs-waves-48000": {"training": {"epochs": 3, "evaluate_every": 1}},
     "wav2vec2-base": {"model": {"config_overrides": SMALL_NETWORK}},
 }
 COLUMNS = (

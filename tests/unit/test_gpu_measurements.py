@@ -58,10 +58,10 @@ def test_the_full_size_network_has_the_base_models_size_and_nothing_random():
 
 def test_training_is_launched_with_a_gpu_for_each_process(cases, tmp_path):
     machine = measure.Machine(tmp_path, True, 1e12)
-    command = machine.launched(cases["pairs-48000"], tmp_path, processes=2)
+    command = machine.launched(cases["pairs-waves-48000"], tmp_path, processes=2)
     launch = command[: command.index("--")]
     assert {"--gpu", "--processes=2"} <= set(launch)
-    assert "--gpu" not in machine.on_cpu.launched(cases["pairs-48000"], tmp_path)
+    assert "--gpu" not in machine.on_cpu.launched(cases["pairs-waves-48000"], tmp_path)
     assert machine.on_cpu.environment["CUDA_VISIBLE_DEVICES"] == ""
 
 
@@ -89,8 +89,8 @@ def test_speed_is_that_of_the_windows_between_evaluations(monkeypatch, tmp_path)
 
 def test_what_takes_too_long_is_ended_and_said(cases, tmp_path):
     machine = measure.Machine(tmp_path, False, 0)
-    assert machine.timed(cases["pairs-48000"], "fp32") == measure.NO_TIME
-    check = measure.resumes(machine, cases["pairs-48000"], [1.0])
+    assert machine.timed(cases["pairs-waves-48000"], "fp32") == measure.NO_TIME
+    check = measure.resumes(machine, cases["pairs-waves-48000"], [1.0])
     assert (check.passed, check.said) == (False, measure.NO_TIME)
 
 
@@ -112,7 +112,7 @@ def test_two_processes_on_one_gpu_are_to_be_refused_in_words(
 
     monkeypatch.setattr(measure.Machine, "run", fails)
     machine = measure.Machine(tmp_path, gpu, 1e12)
-    assert measure.two_processes(machine, cases["pairs-48000"], [1.0]).passed == passed
+    assert measure.two_processes(machine, cases["pairs-waves-48000"], [1.0]).passed == passed
 
 
 def test_losses_too_far_from_the_cpus_fail_and_all_is_told(monkeypatch, cases, machine):
@@ -132,7 +132,7 @@ def test_losses_too_far_from_the_cpus_fail_and_all_is_told(monkeypatch, cases, m
     assert len(failed) == 4
     assert "wav2vec2-base, bf16, first loss beside the CPU's in fp32: out of memory" in failed
     text = measure.section(rows, checks, False, 12.3)
-    assert "| pairs-48000 | fp16 | 1234 | 1.50 GiB | 50% | 25% | 2.500 | 2.000 |" in text
+    assert "| pairs-waves-48000 | fp16 | 1234 | 1.50 GiB | 50% | 25% | 2.500 | 2.000 |" in text
     assert "| wav2vec2-base | bf16 | – | – | – | – | – | 2.000 |" in text
     assert text.count("FAILED") == 4
     assert {len(re.findall(r"\|", line)) for line in text.splitlines() if "|" in line} == {9}

@@ -57,7 +57,7 @@ def test_of_the_first_studys_rig_its_place_and_what_a_cpu_trains_are_suggested(t
     said, lines = doctor(capsys, tmp_path / "study")
     assert lines == {
         "study": str(tmp_path / "study"),
-        "select_experiments": ["pairs-48000", "gcc-phat-forest", "level-forest"],
+        "select_experiments": ["pairs-waves-48000", "gcc-phat-forest", "level-forest"],
     }
     assert "# nothing odd" in said
     assert "2 × 8 channel(s) at 96000 Hz" in said
@@ -80,7 +80,7 @@ def test_what_needs_a_gpu_is_suggested_only_with_one(tmp_path, capsys, channels)
         _, lines = doctor(capsys, tmp_path / "study", "--configfile", file)
         selected[gpu] = lines.get("select_experiments")
     if channels == 8:
-        shipped = ["pairs-48000", "gcc-phat-forest", "level-forest"]
+        shipped = ["pairs-waves-48000", "gcc-phat-forest", "level-forest"]
         assert selected == {False: [*shipped, "small", "tiny"], True: None}
     else:
         forest = "mfcc-forest-96000"

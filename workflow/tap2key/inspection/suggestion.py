@@ -37,7 +37,7 @@ REMARKS = {
 }
 # What to begin with, the first being what `predict` asks by default.
 FOREST = "gcc-phat-forest"
-BEGIN_WITH = ("pairs-48000", FOREST, "level-forest", "wav2vec2-base")
+BEGIN_WITH = ("pairs-waves-48000", FOREST, "level-forest", "wav2vec2-base")
 
 
 def suggest(found: Inspection, config: Mapping[str, Any]) -> dict[str, Any]:

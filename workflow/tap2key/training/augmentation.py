@@ -26,7 +26,7 @@ class Augmentation:
         polarity: flip the sign of half the windows.
         noise_db: largest rise of the window's own noise floor, as if the tap were softer.
         channel_dropout: probability that a channel is silent.
-        correlation_noise: of the representation `pairs`, noise beside a correlation's own standard
+        correlation_noise: of correlations, noise beside a correlation's own standard
             deviation.
         mixup: mix taps with one another before all else; both parameters of the beta distribution
             of their shares.
