@@ -30,6 +30,7 @@ KINDS_OF_PAIRS = ("pairs_forest", "pairs_svm")
 # Three pairs of microphones, 49 lags each.
 THREE = Array(channels=3, sample_rate=48_000, groups=(), max_delay_ms=0.5)
 PAIRS = Encoding("pairs", 48_000, None, array=THREE)
+PAIRS_WAVES = replace(PAIRS, representation="pairs_waves")
 # By label: the first pair's delay, in lags; those of the others mean nothing.
 DELAYS = np.array([-12, 0, 12])
 # Where `dataset` puts its touches, as the user sees them.
@@ -254,10 +255,10 @@ def test_a_key_that_training_never_saw_has_probability_0(tmp_path):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
 
 
-def correlations(label_ids, seed):
+def correlations(label_ids, seed, encoding=PAIRS):
     """Correlations with one peak each, as encoded: [n, 147]; the first pair's tells the key."""
     rng = np.random.default_rng(seed)
-    delays = rng.integers(-20, 21, (len(label_ids), PAIRS.held))
+    delays = rng.integers(-20, 21, (len(label_ids), encoding.held))
     delays[:, 0] = DELAYS[label_ids] + rng.integers(-2, 3, len(label_ids))
     lags = np.arange(PAIRS.frames) - PAIRS.onset_frame
     curves = np.exp(-(((lags - delays[:, :, None]) / 3) ** 2))
@@ -345,6 +346,22 @@ def test_validation_taps_of_keys_that_were_not_trained_on_have_no_say_in_the_tem
     # Taps beside it change how a tap's decision is rounded.
     assert temperature_of(svm.classes_, decisions, truth) == pytest.approx(expected, rel=1e-6)
     assert temperature_of(svm.classes_, decisions[~known], truth[~known]) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_PAIRS)
+def test_waves_may_stand_beside_whole_correlations(kind, tmp_path):
+    label_ids = np.arange(90) % 3
+    datasets = {
+        name: dataset(
+            *(tmp_path / name, name, label_ids),
+            **{"encoding": PAIRS_WAVES, "inputs": correlations(label_ids, seed, PAIRS_WAVES)},
+        )
+        for seed, name in enumerate(("Ana", "Bo", "Chen"))
+    }
+    data = (*fold(tmp_path / "fold", datasets, "Ana"), datasets)
+    model = fit(data, tmp_path / "model", kind)
+    probabilities = load_predictor(model)[0].probabilities(inputs_of(datasets["Ana"])[0])
+    assert (probabilities.argmax(axis=1) == label_ids).mean() > 0.95
 
 
 @pytest.mark.parametrize("labels", [2, 1])
