@@ -30,7 +30,7 @@ def rules():
     return dict(re.findall(r"^(\w+)(?: (\(.*\)))?$", run.text, flags=re.M))
 
 
-def expected_jobs(sessions, participants, encodings=4, experiments=5, forests=2):
+def expected_jobs(sessions, participants, encodings=5, experiments=6, forests=2):
     runs = experiments * participants
     return {
         "segment": sessions,
@@ -281,8 +281,8 @@ def test_every_experiment_of_the_file_and_each_encoding_once(tmp_path, make_sess
     jobs = [(job["encoding"], job["participant"]) for job in run.planned["encode"]]
     assert len(jobs) == len(set(jobs))
     # Six representations, three more rates, a wider and the whole window; then those of the
-    # prototype, of the delays' forest, of the cepstra's and of whole correlations.
-    assert len({encoding for encoding, _ in jobs}) == 6 + 3 + 2 + 1 + 1 + 1 + 1
+    # prototype, of the delays' forest, of the cepstra's, of correlations, and of waves beside them.
+    assert len({encoding for encoding, _ in jobs}) == 6 + 3 + 2 + 1 + 1 + 1 + 1 + 1
     splits = {job["experiment"]: set() for job in run.planned["fold"]}
     for job in run.planned["fold"]:
         splits[job["experiment"]].add(job["fold"])
