@@ -27,6 +27,7 @@ PAGE = """<!doctype html>
 .answer table {{ border-collapse: collapse; font-size: .75rem; margin: .3rem 0; width: auto; }}
 .answer th, .answer td {{ text-align: left; padding: .15rem .6rem .15rem 0;
   border-bottom: 1px solid #d1d5db; white-space: nowrap; }}
+.answer td:last-child {{ white-space: normal; }}
 .answer .matrix {{ max-height: 25rem; width: auto; max-width: 100%; }}
 .answer .best td {{ font-weight: 600; }}
 .answer .warnings {{ border-left: 4px solid #d55e00; padding: .1rem .8rem; background: #fff7ed; }}
