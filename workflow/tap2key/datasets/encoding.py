@@ -104,7 +104,7 @@ class Encoding:
             return 1
         if self.correlated:
             kept = len(self.array.kept)
-            return kept * (kept - 1) // 2 + (kept if self.representation == PAIRS_WAVES else 0)
+            return kept * (kept - 1) // 2 + (kept if self.with_waves else 0)
         if self.representation in WHOLE:
             return len(self.array.kept)
         return len(self.array.group(self.representation))
@@ -113,6 +113,11 @@ class Encoding:
     def correlated(self) -> bool:
         """Whether the result is of lags, of pairs and maybe of channels around the onset."""
         return self.representation in CORRELATED
+
+    @property
+    def with_waves(self) -> bool:
+        """Whether the channels' waves follow the pairs."""
+        return self.representation == PAIRS_WAVES
 
     @property
     def stacked(self) -> bool:
@@ -143,9 +148,10 @@ class Encoding:
     @property
     def _onset(self) -> int:
         """The frame that holds the onset before anything is cropped."""
-        return self._onset_at(self.sample_rate)
+        return self.onset_at(self.sample_rate)
 
-    def _onset_at(self, rate: int) -> int:
+    def onset_at(self, rate: int) -> int:
+        """The frame of a window at a rate that holds the onset, before anything is cropped."""
         return round(self.array.before * rate / self.array.sample_rate)
 
     @property
@@ -157,7 +163,7 @@ class Encoding:
         if self.crop_ms is None:
             return slice(None)
         before, after = (round(ms * rate / 1000) for ms in self.crop_ms)
-        onset = self._onset_at(rate)
+        onset = self.onset_at(rate)
         return slice(max(0, onset - before), onset + after)
 
     @property

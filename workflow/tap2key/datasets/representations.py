@@ -7,7 +7,6 @@ from math import gcd
 import numpy as np
 from scipy import signal
 
-from tap2key.config.stage_settings import PAIRS_WAVES
 from tap2key.datasets.encoding import Encoding
 from tap2key.signal.pair_correlations import TINY, pair_correlations
 from tap2key.signal.whitening import whitened
@@ -78,7 +77,7 @@ def encode_windows(windows: np.ndarray, encoding: Encoding) -> np.ndarray:
         kept = encoding.crop(windows, rate)
         longest_s = encoding.array.max_delay_ms / 1000
         curves = pair_correlations(kept, rate, encoding.sample_rate, longest_s)
-        if encoding.representation == PAIRS_WAVES:
+        if encoding.with_waves:
             curves = np.concatenate([curves, waves_around_onset(windows, encoding)], axis=1)
         return curves.reshape(len(curves), -1)
     windows = encoding.crop(resampled(windows, rate, encoding.sample_rate))
@@ -105,7 +104,7 @@ def waves_around_onset(windows: np.ndarray, encoding: Encoding) -> np.ndarray:
     kept = encoding.kept_at(rate)
     windows = resampled(windows, encoding.array.sample_rate, rate)[:, :, : kept.stop]
     # Where the result's first lag is in the window, which may begin later or end earlier.
-    start = round(encoding.array.before * rate / encoding.array.sample_rate) - encoding.onset_frame
+    start = encoding.onset_at(rate) - encoding.onset_frame
     first = max(start, kept.start or 0)
     part = windows[:, :, first : start + encoding.frames]
     waves = np.zeros((*windows.shape[:2], encoding.frames), dtype=np.float32)

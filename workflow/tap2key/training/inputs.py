@@ -8,7 +8,6 @@ import torch
 from datasets import Dataset
 from transformers import Wav2Vec2FeatureExtractor
 
-from tap2key.config.stage_settings import PAIRS_WAVES
 from tap2key.datasets.crops import Cut
 from tap2key.datasets.encoded_dataset import Rows
 from tap2key.datasets.encoding import Encoding
@@ -87,8 +86,9 @@ class Inputs(torch.utils.data.Dataset):
             seeds = self._seeds(rows)
             rate = self.encoding.sample_rate
             if self.encoding.correlated:
-                waves = self.encoding.representation == PAIRS_WAVES
-                windows = augment_pairs(windows, rate, self.augmentation, seeds, waves)
+                windows = augment_pairs(
+                    windows, rate, self.augmentation, seeds, self.encoding.with_waves
+                )
             else:
                 windows, shifts = augment(
                     windows, rate, self.encoding.onset_frame, self.augmentation, seeds
