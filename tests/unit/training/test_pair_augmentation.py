@@ -111,6 +111,8 @@ def test_waves_move_with_their_microphones_and_all_alike_with_the_onset():
     np.testing.assert_allclose(by, by[:, :1] * np.ones((1, 4)), atol=1e-5)
     assert 4.5e-4 < np.abs(by).max() <= 5.01e-4
     assert np.abs(by.mean()) < 1e-4
+    alone = augment_pairs(curves, RATE, Augmentation(shift_ms=0.5), SEEDS, waves=True)
+    np.testing.assert_allclose(centres(alone)[:, 6:] / RATE, by, atol=1e-5)
 
 
 def test_another_wave_speed_scales_waves_and_pairs_alike():
