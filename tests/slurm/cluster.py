@@ -103,6 +103,16 @@ def said(command: Sequence[str], check: bool = True) -> str:
     return done.stdout
 
 
+def end(processes: Sequence[psutil.Process]) -> None:
+    """Kill processes, of which some may have ended already, and await their end."""
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(processes, timeout=10)
+
+
 class Cluster:
     """The daemons, their files under `root`, and what a test does to them."""
 
@@ -224,13 +234,7 @@ class Cluster:
 
     def kill_node(self, node: str, job: str) -> None:
         """End a node's slurmd and all processes of a job that runs there, as losing power would."""
-        doomed = [psutil.Process(self._pid(f"slurmd.{node}.pid")), *self.processes(job)]
-        for process in doomed:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(doomed, timeout=10)
+        end([psutil.Process(self._pid(f"slurmd.{node}.pid")), *self.processes(job)])
 
     def preempt(self) -> str:
         """Ask for both nodes with priority; the number of the job that does."""
@@ -240,9 +244,12 @@ class Cluster:
     def cancel(self, jobs: Sequence[str]) -> None:
         """End jobs without giving them time for anything."""
         if jobs:
+            # SLURM follows them by their parents here, and loses one whose parent ends first.
+            running = [process for job in jobs for process in self.processes(job)]
             said(["scancel", "--signal=KILL", "--full", *jobs], check=False)
             said(["scancel", *jobs], check=False)
             until(lambda: not set(jobs) & set(self.jobs()), 60, "jobs to end")
+            end(running)
 
     def stop(self) -> None:
         """End all jobs and daemons, and take back what was written outside `root`."""
