@@ -8,13 +8,22 @@ from located_taps import KEYS, PLACES, accuracy, by_place, session
 from tap2key.core.errors import Tap2keyError
 from tap2key.models.key_places import places_of
 from tap2key.models.session_adaptation import (
+    AS_BEFORE,
     Adaptation,
     Outputs,
     Prototypes,
+    Weights,
     fit_labelled,
     fit_unlabelled,
 )
-from tap2key.models.session_shift import Shift
+from tap2key.models.session_shift import OF_GUESSED_MM, OF_LABELLED_MM, Shift
+
+
+def without(key):
+    """The keyboard's places, of which one is not known."""
+    centres = PLACES.centres.copy()
+    centres[KEYS.labels.index(key)] = np.nan
+    return replace(PLACES, centres=centres, parts={**PLACES.parts, key: np.empty((0, 2))})
 
 
 def test_one_tap_of_each_key_tells_a_shift_of_the_whole_keyboard():
@@ -31,18 +40,55 @@ def test_one_tap_of_each_key_tells_a_shift_of_the_whole_keyboard():
     assert accuracy(named, keys[~given]) > 0.97
 
 
+def test_taps_that_seem_to_be_on_the_next_key_are_named_by_the_shift_instead_of_the_model():
+    """Half of the model's own word and half of the shift's would meet between the two keys."""
+    rng = np.random.default_rng(6)
+    keys, seen = session(rng, per_key=6, shift=(19, 0), stretch=1.1)
+    given = np.arange(len(keys)) % 6 == 0
+    outputs = Outputs(by_place(seen), seen)
+    found = fit_labelled(outputs.of(given), keys[given], PLACES)
+    assert accuracy(outputs.probabilities[~given], keys[~given]) < 0.25
+    assert accuracy(found.scores(outputs.of(~given)), keys[~given]) > 0.95
+    assert found.weights.own < 1
+
+
+def test_a_shift_follows_places_that_are_bent():
+    rng = np.random.default_rng(7)
+    keys, seen = session(rng, per_key=5)
+    middle = np.nanmean(PLACES.centres, axis=0)
+    right, away = ((seen - middle) / 60).T
+    bent = seen + np.stack([6 * right * away, 4 * right**2], axis=1)
+    given = np.arange(len(keys)) % 5 < 3
+    off = {
+        prior: np.abs((Shift.fit(bent[given], keys[given], PLACES, prior)(bent) - seen)[~given])
+        for prior in (OF_LABELLED_MM, OF_GUESSED_MM)
+    }
+    assert off[OF_LABELLED_MM].max(axis=1).mean() < 0.8
+    assert off[OF_GUESSED_MM].max(axis=1).mean() > 2
+
+
+def test_whether_a_tap_was_on_a_key_without_a_place_is_left_to_the_model():
+    rng = np.random.default_rng(8)
+    keys, seen = session(rng, per_key=3, shift=(19, 0))
+    outputs = Outputs(by_place(seen), seen)
+    q = KEYS.labels.index("q")
+    outputs.probabilities[:] *= 0.8 / (1 - outputs.probabilities[:, q, None])
+    outputs.probabilities[:, q] = 0.2
+    shift = Shift.fit(seen[keys != q], keys[keys != q], without("q"))
+    for weights in (Weights(0.0, 0.5, 0.0), Weights(0.5, 0.2, 0.0), AS_BEFORE):
+        named = Adaptation(shift, None, weights).probabilities(outputs)
+        np.testing.assert_allclose(named[:, q], 0.2, rtol=0.02)
+
+
 def test_a_key_without_a_place_is_named_as_before_and_the_others_by_the_shift():
     rng = np.random.default_rng(1)
     keys, seen = session(rng, per_key=6, shift=(7, -6))
     q = KEYS.labels.index("q")
-    centres = PLACES.centres.copy()
-    centres[q] = np.nan
-    unplaced = replace(PLACES, centres=centres, parts={**PLACES.parts, "q": np.empty((0, 2))})
     given = np.arange(len(keys)) % 6 == 0
     outputs = Outputs(by_place(seen), seen)
     # The model is sure of that key, wherever it takes its taps to be.
     outputs.probabilities[:, q] = np.where(keys == q, 0.99, 1e-6)
-    named = fit_labelled(outputs.of(given), keys[given], unplaced).scores(outputs.of(~given))
+    named = fit_labelled(outputs.of(given), keys[given], without("q")).scores(outputs.of(~given))
     assert np.isfinite(named).all()
     assert accuracy(outputs.probabilities[~given], keys[~given]) < 0.85
     assert accuracy(named, keys[~given]) > 0.95
@@ -102,7 +148,7 @@ def test_labels_are_not_judged_by_the_taps_that_taught_them(seed):
     count = len(KEYS.labels)
     chances = np.random.default_rng(seed).dirichlet(np.ones(count), 2 * count)
     keys = np.tile(np.arange(count), 2)
-    assert fit_labelled(Outputs(chances, None), keys, PLACES).weights == (0, 0)
+    assert fit_labelled(Outputs(chances, None), keys, PLACES).weights == AS_BEFORE
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -111,7 +157,7 @@ def test_one_tap_per_key_of_noise_leaves_the_model_alone(seed):
     noise = np.random.default_rng(seed).dirichlet(np.ones(len(PLACES.labels)), len(PLACES.labels))
     keys = np.arange(len(PLACES.labels))
     found = fit_labelled(Outputs(noise, None), keys, PLACES)
-    assert found.named_weights["prototypes"] == 0
+    assert found.weights.prototypes == 0
 
 
 def test_a_model_that_answers_always_the_same_is_left_alone():

@@ -200,7 +200,7 @@ def test_without_labels_the_labels_do_not_matter(root, tmp_path, caplog):
     metrics = read_json(scored / "metrics.json")
     assert metrics["adapted_taps"] is metrics["adapted_sessions"] is None
     assert "was adapted to recordings (see its provenance.json), which may hold" in caplog.text
-    assert saved[0]["weights"] == {"shift": 0.5, "prototypes": 0.0}
+    assert saved[0]["weights"] == {"own": 1.0, "shift": 0.5, "prototypes": 0.0}
     about = read_json(made[1] / "tap2key.json")["adapted_to"]
     assert (about["labelled"], len(about["taps"])) == (False, TAPS)
 

@@ -1,35 +1,37 @@
 """A few taps of the session at hand → a model that fits this person and session better.
 
 Between sessions microphones are re-placed and waves run at another speed, so that every tap seems
-to be somewhere else by about the same; and people aim and strike each key in their own way. Both
-hint at every key's likelihood, which is added to the model's own. A tap is judged by the taps that
-were given alone, never by others that are to be named.
+to be somewhere else by about the same; and people aim and strike each key in their own way. The
+former says among keys that have a place which it was, instead of some of the model's own word; the
+latter hints at every key's likelihood, which is added. A tap is judged by the taps that were given
+alone, never by others that are to be named.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
-from typing import Any
+from itertools import product, starmap
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.models.key_places import Places, expected_places
-from tap2key.models.session_shift import Shift
+from tap2key.models.session_shift import OF_GUESSED_MM, Shift
 from tap2key.models.softness import Softness
 
 # Probabilities below this are alike: how unlikely a far key is says nothing.
 FLOOR = 0.02
 PROTOTYPE_WEIGHT = 0.5
-WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+# Of the model's own word where the shift has a weight; of the shift, and of the prototypes.
+OWN_WEIGHTS = (1.0, 0.5, 0.25, 0.0)
+WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 VALIDATION_PARTS = 5
 TINY = 1e-4
-# Without labels: how sure a model has to be of a tap for its own word to be taken, how heavily the
-# shift then counts, and how often it is fitted. Chosen on the demo's four people.
+# Without labels: how sure a model has to be of a tap for its own word to be taken, and how often
+# the shift is fitted; fewer taps tell none. The first two were chosen on the demo's four people.
 CONFIDENT = 0.5
-UNLABELLED_WEIGHT = 0.5
 SELF_TRAINING_ROUNDS = 3
 FEWEST_UNLABELLED = 20
 
@@ -109,6 +111,22 @@ class Prototypes:
         return scores
 
 
+class Weights(NamedTuple):
+    """How much each says of which key a tap was on.
+
+    `own` is that of the model's own word, where a shift has its say too; else it counts in full.
+    """
+
+    own: float
+    shift: float
+    prototypes: float
+
+
+AS_BEFORE = Weights(1.0, 0.0, 0.0)
+# Chosen on the demo's four people.
+UNLABELLED_WEIGHTS = Weights(1.0, 0.5, 0.0)
+
+
 @dataclass(frozen=True)
 class Adaptation:
     """What was learned from some taps of a session about the others, and with which weights.
@@ -116,17 +134,17 @@ class Adaptation:
     Attributes:
         shift: how far off taps seem to be; None if no tap showed it.
         prototypes: what the keys sound like; None if fewer than two keys are known.
-        weights: of the shift and of the prototypes.
+        weights: of the model's own word, of the shift and of the prototypes.
     """
 
     shift: Shift | None
     prototypes: Prototypes | None
-    weights: tuple[float, float] = (0.0, 0.0)
+    weights: Weights = AS_BEFORE
 
     def hints(self, wanted: Outputs) -> np.ndarray:
         """What it says of taps, unweighted: [2, wanted, labels] log-likelihoods.
 
-        0 where there is nothing to go by.
+        Of the shift and of the prototypes; 0 where there is nothing to go by.
         """
         hints = np.zeros((2, *wanted.probabilities.shape))
         if self.shift is not None and wanted.places is not None:
@@ -138,20 +156,15 @@ class Adaptation:
 
     def scores(self, wanted: Outputs) -> np.ndarray:
         """[wanted, labels], log-likelihoods up to a constant for each tap."""
-        return _log(wanted.probabilities) + np.tensordot(self.weights, self.hints(wanted), 1)
+        return _weighted(_log(wanted.probabilities), self.hints(wanted), self.weights)
 
     def probabilities(self, wanted: Outputs) -> np.ndarray:
         """[wanted, labels], rows adding up to 1."""
         return softmax(self.scores(wanted), axis=1)
 
-    @property
-    def named_weights(self) -> dict[str, float]:
-        """The weights by what they are of."""
-        return dict(zip(("shift", "prototypes"), self.weights, strict=True))
-
     def places(self, taps: Outputs) -> np.ndarray | None:
         """Where taps were, as far as is known now: [n, 2] in mm; None of a forest."""
-        if taps.places is None or self.shift is None or not self.weights[0]:
+        if taps.places is None or self.shift is None or not self.weights.shift:
             return taps.places
         return self.shift(taps.places)
 
@@ -159,7 +172,7 @@ class Adaptation:
         """As a file holds it; `from_dict` gives the same numbers back."""
         shift, prototypes = self.shift, self.prototypes
         return {
-            "weights": self.named_weights,
+            "weights": self.weights._asdict(),
             "shift": shift
             and {"coefficients": shift.coefficients.tolist(), "variance": shift.variance},
             "prototypes": prototypes
@@ -173,7 +186,7 @@ class Adaptation:
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any], places: Places) -> "Adaptation":
         """Read it back, for the labels of `places`."""
-        shift, prototypes, weights = saved["shift"], saved["prototypes"], saved["weights"]
+        shift, prototypes = saved["shift"], saved["prototypes"]
         return cls(
             shift and Shift(np.array(shift["coefficients"]), shift["variance"], places),
             prototypes
@@ -182,7 +195,7 @@ class Adaptation:
                 np.array(prototypes["means"]),
                 prototypes["usual"],
             ),
-            (weights["shift"], weights["prototypes"]),
+            Weights(**saved["weights"]),
         )
 
 
@@ -210,13 +223,15 @@ def fit_labelled(labelled: Outputs, keys: np.ndarray, places: Places) -> Adaptat
             hints[:, left] = others.hints(labelled.of(left))
             # Where a tap's own key has no other tap, nothing is learned of how prototypes serve.
             hints[1, left & ~np.isin(keys, keys[~left])] = 0
-    fits = {
-        weights: _likelihood(own + np.tensordot(weights, hints, 1), keys)
-        for weights in product(WEIGHTS, repeat=2)
-    }
+    # Where the shift says nothing the model's own word counts in full.
+    tried = [
+        weights
+        for weights in starmap(Weights, product(OWN_WEIGHTS, WEIGHTS, WEIGHTS))
+        if weights.shift or weights.own == 1
+    ]
+    best = max(tried, key=lambda weights: _likelihood(_weighted(own, hints, weights), keys))
     found = _unweighted(labelled, keys, places)
-    best = max(fits, key=fits.__getitem__)
-    return Adaptation(found.shift, found.prototypes, (best[0], best[1]))
+    return Adaptation(found.shift, found.prototypes, best)
 
 
 def fit_unlabelled(taps: Outputs, places: Places) -> Adaptation:
@@ -252,8 +267,8 @@ def fit_unlabelled(taps: Outputs, places: Places) -> Adaptation:
                 f"the model is sure of {used.sum()} of {len(keys)} taps, and without labels "
                 f"{FEWEST_UNLABELLED} are needed; give more taps, or labelled ones"
             )
-        shift = Shift.fit(taps.places[used], keys[used], places)
-        found = Adaptation(shift, None, (UNLABELLED_WEIGHT, 0.0))
+        shift = Shift.fit(taps.places[used], keys[used], places, OF_GUESSED_MM)
+        found = Adaptation(shift, None, UNLABELLED_WEIGHTS)
     return found
 
 
@@ -265,6 +280,27 @@ def _unweighted(labelled: Outputs, keys: np.ndarray, places: Places) -> Adaptati
         if used.any():
             shift = Shift.fit(labelled.places[used], keys[used], places)
     return Adaptation(shift, Prototypes.fit(labelled.probabilities, keys))
+
+
+def _weighted(own: np.ndarray, hints: np.ndarray, weights: Weights) -> np.ndarray:
+    """Log-likelihoods of keys, from the model's own and the hints: [n, labels].
+
+    The shift knows keys by their places alone, so that it has a say in which of those with a place
+    a tap was on, not in whether it was on one of them.
+
+    Args:
+        own: [n, labels], logarithms of probabilities.
+        hints: [2, n, labels], as `Adaptation.hints` has them.
+        weights: of all of them.
+    """
+    scores = own.copy()
+    if weights.shift:
+        # Of a key without a place the shift says nothing of any tap.
+        said = np.ix_(hints[0].any(axis=1), hints[0].any(axis=0))
+        moved = weights.own * own[said] + weights.shift * hints[0][said]
+        before, after = (logsumexp(part, axis=1, keepdims=True) for part in (own[said], moved))
+        scores[said] = moved + before - after
+    return scores + weights.prototypes * hints[1]
 
 
 def _centred_log(probabilities: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from tap2key.models.model_folder import (
     read_model_metadata,
 )
 from tap2key.models.predictor import AdaptedPredictor
-from tap2key.models.session_adaptation import fit_labelled, fit_unlabelled, outputs_of
+from tap2key.models.session_adaptation import AS_BEFORE, fit_labelled, fit_unlabelled, outputs_of
 from tap2key.models.softness import Softness
 from tap2key.reading.taps_to_learn import taps_in_folders, taps_in_recordings
 from tap2key.reading.unlabelled import unlabelled_recordings
@@ -122,9 +122,9 @@ def main(args: argparse.Namespace) -> None:
             MODEL_PACKAGES,
         )
     kind = "labelled taps" if labelled else "taps without labels"
-    weights = ", ".join(f"{name} {w:g}" for name, w in adaptation.named_weights.items())
+    weights = ", ".join(f"{name} {w:g}" for name, w in adaptation.weights._asdict().items())
     log.info(f"{args.output}: adapted to {len(taps.keys)} {kind}; weights: {weights}")
-    if not any(adaptation.weights):
+    if adaptation.weights == AS_BEFORE:
         log.warning(
             f"{args.output}: the taps show nothing that would help the model; it names keys as "
             "before"
