@@ -18,7 +18,10 @@ SEEDS = range(667)
 RESULTS = "/".join(letter * 250 for letter in "abcde")
 # Linux, with its usual stack.
 LONGEST_COMMAND_LINE = 2 * 1024**2
-COLUMNS = ("participant", "seed", "taps_per_key", "labelled", "tested", "accuracy", "macro_f1")
+COLUMNS = (
+    *("participant", "seed", "learned_from", "taps_per_key", "labelled", "unlabelled", "tested"),
+    *("accuracy", "macro_f1"),
+)
 
 
 def accuracy(person: str, seed: int) -> float:
@@ -39,7 +42,7 @@ def test_a_job_takes_all_of_two_thousand_folds(start, finished, tmp_path):
         person, seed = fold.parent.name, int(fold.name.removeprefix("seed-"))
         scores = (accuracy(person, seed), 0.5)
         fold.mkdir(parents=True)
-        row = pd.DataFrame([(person, seed, 0, 0, 10, *scores)], columns=COLUMNS)
+        row = pd.DataFrame([(person, seed, "nothing", 0, 0, 0, 10, *scores)], columns=COLUMNS)
         row.to_csv(fold / "adaptation.tsv", sep="\t", index=False)
     # What comes before is taken as made: two thousand models are no matter of a test.
     alone = ("--allowed-rules", "adaptation_curve")

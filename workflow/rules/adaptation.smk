@@ -38,7 +38,7 @@ rule adaptation_scores:
 
 
 rule adaptation_curve:
-    """Draw an experiment's scores over the number of labelled taps per key."""
+    """Draw an experiment's scores by what its models learned of the session."""
     input:
         lambda w: [
             f"{folder}/adaptation.tsv" for folder in PLAN.each_run("adaptation", w.experiment)

@@ -7,7 +7,8 @@ from tap2key.comparison.intervals import mean_interval
 from tap2key.core.files import read_tsv
 from tap2key.datasets.encoded_dataset import load_dataset_folder
 from tap2key.evaluation.adaptation import Rows, adaptation_curve, first_taps
-from tap2key.models.session_adaptation import Outputs
+from tap2key.evaluation.adaptation_scores import COLUMNS
+from tap2key.models.session_adaptation import Outputs, fit_unlabelled
 
 
 def in_turn(sessions, recordings):
@@ -23,20 +24,21 @@ def test_the_first_taps_of_each_key_are_given_and_the_later_recordings_tested_on
     parts = list(first_taps(keys, Rows(sessions, recordings, order), (1, 3, 99)))
     for part, (early, late) in zip(parts, ((["z"], ["x", "v"]), (["y"], ["w"])), strict=True):
         assert sorted(part.tested) == np.flatnonzero(np.isin(recordings, late)).tolist()
-        assert sorted(part.given[99]) == np.flatnonzero(np.isin(recordings, early)).tolist()
-        assert order[part.given[99]].max() < order[part.tested].min()
+        assert sorted(part.earlier) == np.flatnonzero(np.isin(recordings, early)).tolist()
+        assert sorted(part.labelled[99]) == sorted(part.earlier)
+        assert order[part.earlier].max() < order[part.tested].min()
         for key in range(5):
             in_time = np.flatnonzero(np.isin(recordings, early) & (keys == key))
             in_time = in_time[np.argsort(order[in_time])]
             for count in (1, 3):
-                given = [row for row in part.given[count] if keys[row] == key]
+                given = [row for row in part.labelled[count] if keys[row] == key]
                 assert given == in_time[:count].tolist()
 
 
 def test_a_single_recording_is_halved_by_its_taps():
     keys, order = np.array([0, 0, 1, 1, 0]), np.array([4, 0, 3, 1, 2])
     (part,) = first_taps(keys, Rows(np.repeat("s", 5), np.repeat("r", 5), order), (1, 2))
-    assert part.given[1].tolist() == part.given[2].tolist() == [1, 3]
+    assert part.labelled[1].tolist() == part.labelled[2].tolist() == [1, 3]
     assert part.tested.tolist() == [4, 2, 0]
 
 
@@ -49,12 +51,21 @@ def test_the_curve_starts_at_the_model_as_it_is_and_counts_what_it_used():
     recordings = np.tile(np.repeat(["r1", "r2"], 3), len(keys) // 6)
     outputs, rows = Outputs(by_place(seen), seen), in_turn(sessions, recordings)
     curve = adaptation_curve(outputs, keys, rows, PLACES, (1, 2))
-    assert [row["taps_per_key"] for row in curve] == [0, 1, 2]
-    assert [row["labelled"] for row in curve] == [0, 2 * 33, 4 * 33]
+    assert [row["learned_from"] for row in curve] == ["nothing", "unlabelled", *["labelled"] * 2]
+    assert [row["taps_per_key"] for row in curve] == [0, None, 1, 2]
+    assert [row["labelled"] for row in curve] == [0, 0, 2 * 33, 4 * 33]
+    assert [row["unlabelled"] for row in curve] == [0, 6 * 33, 0, 0]
     assert {row["tested"] for row in curve} == {6 * 33}
     tested = recordings == "r2"
     assert curve[0]["accuracy"] == accuracy(outputs.probabilities[tested], keys[tested])
-    assert curve[1]["accuracy"] > curve[0]["accuracy"] + 0.1
+    early = [np.flatnonzero((sessions == name) & (recordings == "r1")) for name in ("s1", "s2")]
+    right = [
+        fit_unlabelled(outputs.of(rows), PLACES).scores(outputs.of(rows + 3)).argmax(axis=1)
+        == keys[rows + 3]
+        for rows in early
+    ]
+    assert curve[1]["accuracy"] == np.mean(right) > curve[0]["accuracy"] + 0.05
+    assert curve[2]["accuracy"] > curve[0]["accuracy"] + 0.1
 
 
 @pytest.mark.parametrize("kind", ["network", "forest"])
@@ -83,18 +94,22 @@ def test_stages_from_a_models_folder_to_the_curve(request, study, tmp_path, kind
         results.append(read_tsv(output / "adaptation.tsv"))
     rows = results[0]
     assert results[1] == rows
-    assert [row["taps_per_key"] for row in rows] == ["0", "1", "99"]
+    # A forest tells no places, which all that is learned without labels is about.
+    ways = ["0", "1", "99"] if kind == "forest" else ["0", "", "1", "99"]
+    assert [row["taps_per_key"] for row in rows] == ways
+    labelled = [row for row in rows if row["learned_from"] == "labelled"]
     assert {row["participant"] for row in rows} == {"Ana"}
     taps = len(load_dataset_folder(datasets["Ana"]).data)
     assert int(rows[-1]["labelled"]) + int(rows[-1]["tested"]) == taps
-    assert 0 < int(rows[1]["labelled"]) < int(rows[-1]["labelled"])
+    assert 0 < int(labelled[0]["labelled"]) < int(labelled[-1]["labelled"])
     stage(
         *("adaptation-curve", "--experiment", "e", "--adaptations", tmp_path / "first"),
         *("--output", tmp_path / "curve"),
     )
     curve = read_tsv(tmp_path / "curve" / "curve.tsv")
     for row in rows:
-        own, mean = (r for r in curve if r["taps_per_key"] == row["taps_per_key"])
+        way = [row[name] for name in ("learned_from", "taps_per_key")]
+        own, mean = (r for r in curve if [r["learned_from"], r["taps_per_key"]] == way)
         assert (own["participant"], mean["participant"]) == ("Ana", "mean")
         assert (own["accuracy"], own["accuracy_sd_over_seeds"]) == (row["accuracy"], "")
         assert (mean["accuracy"], mean["accuracy_low"]) == (own["accuracy"], "")
@@ -108,11 +123,12 @@ def test_the_interval_of_the_curve_is_over_participants(tmp_path):
     for person, score in scores.items():
         folder = tmp_path / person
         folder.mkdir()
-        lines = ["participant\tseed\ttaps_per_key\tlabelled\ttested\taccuracy\tmacro_f1"]
+        lines = ["\t".join(COLUMNS)]
         for seed in (0, 1):
             for count in (0, 1):
                 value = score + 0.05 * count + 0.01 * seed
-                lines.append(f"{person}\t{seed}\t{count}\t{34 * count}\t100\t{value}\t{value}")
+                way = (("nothing", "labelled")[count], count, 34 * count, 0)
+                lines.append("\t".join(map(str, (person, seed, *way, 100, value, value))))
         (folder / "adaptation.tsv").write_text("\n".join(lines) + "\n")
         folders.append(folder)
     stage(
@@ -140,5 +156,5 @@ def test_a_session_of_one_tap_is_left_as_it_is():
     outputs = Outputs(np.eye(len(PLACES.labels))[keys], None)
     rows = in_turn(np.array(["s1"]), np.array(["r"]))
     curve = adaptation_curve(outputs, keys, rows, PLACES, (1, 2))
-    assert [row["labelled"] for row in curve] == [0, 0, 0]
+    assert [row["labelled"] + row["unlabelled"] for row in curve] == [0, 0, 0]
     assert {(row["tested"], row["accuracy"]) for row in curve} == {(1, 1.0)}

@@ -118,7 +118,7 @@ def adapted(root):
     keys = np.array(data["label"])
     (part,) = first_taps(keys, in_time(data), (2,))
     number = np.array(data["tap"])
-    labelled = labelled_only(root / "taps", root / "few", set(number[part.given[2]]))
+    labelled = labelled_only(root / "taps", root / "few", set(number[part.labelled[2]]))
     stage(*adapt(root, labelled, root / "adapted"))
     return SimpleNamespace(folder=root / "adapted", part=part, keys=keys, number=number)
 
@@ -129,7 +129,7 @@ def test_predict_names_keys_as_the_adaptation_curve_says(root, adapted, tmp_path
     chances = load_predictor(root / "model")[0].probabilities(Rows(dataset.data).all())
     outputs, part = outputs_of(chances, True, places, SOFTNESS), adapted.part
     rows = in_time(dataset.data)
-    before, after = adaptation_curve(outputs, adapted.keys, rows, places, (2,))
+    before, _, after = adaptation_curve(outputs, adapted.keys, rows, places, (2,))
     stage(
         *("predict", "--models", adapted.folder, "--output", tmp_path / "read"),
         *("--recordings", root / "Tony" / "s1" / "01.acoustic"),
@@ -138,7 +138,7 @@ def test_predict_names_keys_as_the_adaptation_curve_says(root, adapted, tmp_path
     named = table.set_index("tap").prediction[adapted.number[part.tested]]
     right = np.array([LABELS.index(key) for key in named]) == adapted.keys[part.tested]
     assert right.mean() == after["accuracy"] > before["accuracy"] + 0.2
-    found = fit_labelled(outputs.of(part.given[2]), adapted.keys[part.given[2]], places)
+    found = fit_labelled(outputs.of(part.labelled[2]), adapted.keys[part.labelled[2]], places)
     assert any(found.weights)
     expected = found.probabilities(outputs)[part.tested]
     probabilities = np.stack(table.set_index("tap").probabilities[adapted.number[part.tested]])
@@ -147,7 +147,7 @@ def test_predict_names_keys_as_the_adaptation_curve_says(root, adapted, tmp_path
 
 def test_its_folder_says_what_it_was_made_from_and_loads_with_stock_transformers(root, adapted):
     about = read_json(adapted.folder / "tap2key.json")
-    given = {("Tony", "s1", int(tap)) for tap in adapted.number[adapted.part.given[2]]}
+    given = {("Tony", "s1", int(tap)) for tap in adapted.number[adapted.part.labelled[2]]}
     assert {(p, s, tap) for p, s, _, tap in about["adapted_to"]["taps"]} == given
     assert about["adapted_to"]["sessions"] == [["Tony", "s1"]]
     assert about["adapted_to"]["labelled"] is True

@@ -1,15 +1,25 @@
-"""How much the first labelled taps of the session at hand would help with its later ones."""
+"""How much the first taps of the session at hand would help with its later ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from tap2key.core.errors import Tap2keyError
 from tap2key.evaluation.metrics import label_scores
 from tap2key.models.key_places import Places
-from tap2key.models.session_adaptation import Outputs, fit_labelled
+from tap2key.models.session_adaptation import (
+    Adaptation,
+    Outputs,
+    fit_labelled,
+    fit_unlabelled,
+)
 
 ADAPTATION_FILE = "adaptation.tsv"
+# What a row's model learned from.
+NOTHING, UNLABELLED, LABELLED = LEARNED_FROM = ("nothing", "unlabelled", "labelled")
+AS_IT_IS = Adaptation(None, None)
 
 
 @dataclass(frozen=True)
@@ -29,12 +39,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class SessionTaps:
-    """One session's rows: those given for each number of taps per key, and those tested.
+    """One session's rows: its earlier ones, those labelled of them by taps per key, those tested.
 
-    The tested rows are the same for every number, and all came later than those given.
+    The tested rows are the same for every number, and all came later.
     """
 
-    given: dict[int, np.ndarray]
+    earlier: np.ndarray
+    labelled: dict[int, np.ndarray]
     tested: np.ndarray
 
 
@@ -59,7 +70,8 @@ def first_taps(keys: np.ndarray, rows: Rows, taps_per_key: Sequence[int]) -> Ite
         for key in np.unique(keys[pool]):
             of_key = keys[pool] == key
             turns[of_key] = np.arange(of_key.sum())
-        yield SessionTaps({count: pool[turns < count] for count in taps_per_key}, own[~early])
+        labelled = {count: pool[turns < count] for count in taps_per_key}
+        yield SessionTaps(pool, labelled, own[~early])
 
 
 def _earlier_half(recordings: np.ndarray) -> np.ndarray:
@@ -73,8 +85,8 @@ def _earlier_half(recordings: np.ndarray) -> np.ndarray:
 
 def adaptation_curve(
     outputs: Outputs, keys: np.ndarray, rows: Rows, places: Places, taps_per_key: Sequence[int]
-) -> list[dict[str, float]]:
-    """Scores by number of labelled taps per key, 0 first.
+) -> list[dict[str, Any]]:
+    """Scores of a model as it is, of a network adapted without labels, and by labelled taps.
 
     Every session is adapted with taps of its own; the scores are of all sessions' tested taps
     together, each scored once. The same taps are tested for every number.
@@ -87,27 +99,45 @@ def adaptation_curve(
         taps_per_key: how many labelled taps of each key.
 
     Returns:
-        Rows with taps_per_key, labelled, tested, accuracy and macro_f1.
+        Rows with learned_from, taps_per_key (None without labels), labelled, unlabelled, tested,
+        accuracy and macro_f1.
     """
     parts = list(first_taps(keys, rows, taps_per_key))
     tested = np.concatenate([part.tested for part in parts])
-    curve: list[dict[str, float]] = []
-    for count in (0, *taps_per_key):
+
+    def row(
+        learned_from: str, count: int | None, learned: int, adaptations: Sequence[Adaptation]
+    ) -> dict[str, Any]:
         named = [
-            outputs.probabilities[part.tested].argmax(axis=1)
-            if not count
-            else fit_labelled(outputs.of(part.given[count]), keys[part.given[count]], places)
-            .scores(outputs.of(part.tested))
-            .argmax(axis=1)
-            for part in parts
+            adaptation.scores(outputs.of(part.tested)).argmax(axis=1)
+            for part, adaptation in zip(parts, adaptations, strict=True)
         ]
         scored = label_scores(keys[tested], np.concatenate(named))
-        curve.append(
-            {
-                "taps_per_key": count,
-                "labelled": sum(len(part.given[count]) for part in parts) if count else 0,
-                "tested": len(tested),
-                **{name: scored[name] for name in ("accuracy", "macro_f1")},
-            }
-        )
+        return {
+            "learned_from": learned_from,
+            "taps_per_key": count,
+            "labelled": learned if learned_from == LABELLED else 0,
+            "unlabelled": learned if learned_from == UNLABELLED else 0,
+            "tested": len(tested),
+            **{name: scored[name] for name in ("accuracy", "macro_f1")},
+        }
+
+    curve = [row(NOTHING, 0, 0, [AS_IT_IS] * len(parts))]
+    if outputs.places is not None:
+        guessed = [_without_labels(outputs.of(part.earlier), places) for part in parts]
+        used = [a is not AS_IT_IS for a in guessed]
+        number = sum(len(part.earlier) for part, one in zip(parts, used, strict=True) if one)
+        curve.append(row(UNLABELLED, None, number, guessed))
+    for count in taps_per_key:
+        given = [part.labelled[count] for part in parts]
+        known = [fit_labelled(outputs.of(taps), keys[taps], places) for taps in given]
+        curve.append(row(LABELLED, count, sum(map(len, given)), known))
     return curve
+
+
+def _without_labels(taps: Outputs, places: Places) -> Adaptation:
+    """What a network learns from taps without labels; of too few it is left as it is."""
+    try:
+        return fit_unlabelled(taps, places)
+    except Tap2keyError:
+        return AS_IT_IS

@@ -1,4 +1,4 @@
-"""Stage `adaptation-scores`: how much a few labelled taps of the tested would help a model."""
+"""Stage `adaptation-scores`: how much a few taps of the tested would help a model."""
 
 import argparse
 from pathlib import Path
@@ -26,7 +26,7 @@ from tap2key.study.manifest import read_manifest
 
 TAPS_PER_KEY = (1, 2, 5)
 COLUMNS = (
-    *("participant", "seed", "taps_per_key", "labelled", "tested"),
+    *("participant", "seed", "learned_from", "taps_per_key", "labelled", "unlabelled", "tested"),
     *("accuracy", "macro_f1"),
 )
 
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write adaptation.tsv: scores by participant and labelled taps per key."""
+    """Write adaptation.tsv: scores by participant and what the model learned from."""
     check_output_folder(args, "adaptation-scores")
     predictor, metadata = load_predictor(args.model, args.allow_other_version)
     tested = open_tested(args.test_datasets, args.fold)
@@ -100,6 +100,6 @@ def main(args: argparse.Namespace) -> None:
             ],
             MODEL_PACKAGES,
         )
-    for count in sorted({row["taps_per_key"] for row in rows}):
+    for count in sorted({row["taps_per_key"] for row in rows} - {None}):
         mean = np.mean([row["accuracy"] for row in rows if row["taps_per_key"] == count])
         log.info(f"{args.output}: {count} taps per key, accuracy {mean:.3f}")

@@ -1,8 +1,10 @@
-"""Stage `adaptation-curve`: an experiment's scores by labelled taps per key."""
+"""Stage `adaptation-curve`: an experiment's scores by what its models learned of a session."""
 
 import argparse
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,23 +15,27 @@ from tap2key.core.html_tables import formatted, write_table
 from tap2key.core.log import log
 from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import write_provenance
-from tap2key.evaluation.adaptation import ADAPTATION_FILE
+from tap2key.evaluation.adaptation import ADAPTATION_FILE, LEARNED_FROM
 from tap2key.evaluation.participant_scores import spread
 from tap2key.reports.plot_curves import draw_adaptation
 
 SCORES = ("accuracy", "macro_f1")
+NUMBERS = ("labelled", "unlabelled", "tested")
 COLUMNS = (
-    *("participant", "taps_per_key", "labelled", "tested", "accuracy", "accuracy_sd_over_seeds"),
-    *("macro_f1", "accuracy_low", "accuracy_high", "macro_f1_low", "macro_f1_high"),
+    *("participant", "learned_from", "taps_per_key", "labelled", "unlabelled", "tested"),
+    *("accuracy", "accuracy_sd_over_seeds", "macro_f1"),
+    *("accuracy_low", "accuracy_high", "macro_f1_low", "macro_f1_high"),
 )
 NOTE = (
     "The first taps of each key in a session of the tested participant are labelled, and the model "
     "is adapted for that session with them; it is scored on the session's later recordings, each "
-    "tap once, the same ones for every number. The earlier half of a session's recordings gives "
+    "tap once, the same ones in every row. The earlier half of a session's recordings gives "
     "the labelled taps; a session with one recording is halved by its taps. 0 is the model as it "
-    "is. Labelled and tested: taps, over all sessions. Of a key with too few taps all are "
-    "labelled. Low and high: 95 % interval of the mean over participants (Student's t, with the "
-    "variance from seeds added); one participant has none."
+    "is. Unlabelled: a network that learned from all taps of the earlier half and from no label; "
+    "where it is sure of too few, it is left as it is. Labelled, unlabelled and tested: taps, over "
+    "all sessions. Of a key with too few taps all are labelled. Low and high: 95 % interval of the "
+    "mean over participants (Student's t, with the variance from seeds added); one participant has "
+    "none."
 )
 
 
@@ -48,11 +54,10 @@ def main(args: argparse.Namespace) -> None:
     drawn = [
         row
         for folder in args.adaptations
-        for row in read_tsv(folder / ADAPTATION_FILE, required=("seed", "taps_per_key", *SCORES))
+        for row in read_tsv(folder / ADAPTATION_FILE, required=("seed", "learned_from", *SCORES))
     ]
     people = by_participant(drawn)
     means = mean_rows(people)
-    counts = [row["taps_per_key"] for row in means]
     with atomic_folder(args.output, "adaptation-curve") as temporary:
         write_table(
             temporary / "curve",
@@ -63,7 +68,10 @@ def main(args: argparse.Namespace) -> None:
         )
         draw_adaptation(
             temporary / "curve",
-            counts,
+            [
+                row["learned_from"] if row["taps_per_key"] is None else str(row["taps_per_key"])
+                for row in means
+            ],
             {
                 person: [row["accuracy"] for row in people if row["participant"] == person]
                 for person in sorted({row["participant"] for row in people})
@@ -85,14 +93,15 @@ def main(args: argparse.Namespace) -> None:
 
 
 def by_participant(drawn: list[dict[str, str]]) -> list[dict]:
-    """Means over seeds, by participant and labelled taps per key."""
-    groups: dict[tuple[str, int], list[dict[str, str]]] = defaultdict(list)
+    """Means over seeds, by participant and what their models learned from."""
+    groups: dict[tuple[str, int, int], list[dict[str, str]]] = defaultdict(list)
     for one in drawn:
-        groups[one["participant"], int(one["taps_per_key"])].append(one)
+        groups[one["participant"], *_order(one)].append(one)
     rows = []
-    for (person, count), group in sorted(groups.items()):
-        row: dict = {"participant": person, "taps_per_key": count}
-        for name in ("labelled", "tested"):
+    for (person, _, count), group in sorted(groups.items()):
+        row: dict = {"participant": person, "learned_from": group[0]["learned_from"]}
+        row["taps_per_key"] = count if group[0]["taps_per_key"] else None
+        for name in NUMBERS:
             row[name] = round(float(np.mean([int(r[name]) for r in group])))
         row |= {name: float(np.mean([float(r[name]) for r in group])) for name in SCORES}
         for name in SCORES:
@@ -103,15 +112,23 @@ def by_participant(drawn: list[dict[str, str]]) -> list[dict]:
 
 
 def mean_rows(people: list[dict]) -> list[dict]:
-    """Means over participants with their intervals, by labelled taps per key."""
+    """Means over participants with their intervals, by what their models learned from."""
+    groups: dict[tuple[int, int], list[dict]] = defaultdict(list)
+    for one in people:
+        groups[_order(one)].append(one)
     rows = []
-    for count in sorted({row["taps_per_key"] for row in people}):
-        own = [row for row in people if row["taps_per_key"] == count]
-        row: dict = {"participant": "mean", "taps_per_key": count}
-        row |= {name: sum(r[name] for r in own) for name in ("labelled", "tested")}
+    for _, own in sorted(groups.items()):
+        row: dict = {"participant": "mean"}
+        row |= {name: own[0][name] for name in ("learned_from", "taps_per_key")}
+        row |= {name: sum(r[name] for r in own) for name in NUMBERS}
         for name in SCORES:
             row[name] = float(np.mean([r[name] for r in own]))
             interval = mean_interval([r[f"{name}_of_seeds"] for r in own])
             row[f"{name}_low"], row[f"{name}_high"] = interval
         rows.append(row)
     return rows
+
+
+def _order(row: Mapping[str, Any]) -> tuple[int, int]:
+    """Where a row comes: as the model is, without labels, by labelled taps per key."""
+    return LEARNED_FROM.index(row["learned_from"]), int(row["taps_per_key"] or 0)

@@ -91,26 +91,26 @@ def draw_comparison(
 
 def draw_adaptation(
     stem: Path,
-    taps_per_key: Sequence[int],
+    ways: Sequence[str],
     people: Mapping[str, Sequence[float]],
     mean: Sequence[float],
     low: Sequence[float | None],
     high: Sequence[float | None],
     title: str,
 ) -> None:
-    """Draw accuracy against labelled taps per key.
+    """Draw accuracy by what a model learned of the session.
 
     Args:
         stem: path without ending; `.png` and `.pdf` are written.
-        taps_per_key: 0 is the model as it is.
-        people: by participant, one accuracy for each of `taps_per_key`.
+        ways: numbers of labelled taps per key, 0 being the model as it is; or without labels.
+        people: by participant, one accuracy for each of `ways`.
         mean: over participants.
         low: lower end of the interval of the mean; None for one participant.
         high: its upper end.
         title: stands above it.
     """
     figure, axes = plt.subplots(figsize=(8.5, 4.8), layout="constrained")
-    positions = np.arange(len(taps_per_key))
+    positions = np.arange(len(ways))
     few = len(people) <= MOST_NAMED_LINES
     for at, (person, values) in enumerate(people.items()):
         _line(axes, positions, values, at, person if few else None)
@@ -127,7 +127,7 @@ def draw_adaptation(
             ha="center",
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
         )
-    axes.set_xticks(positions, [str(k) for k in taps_per_key])
+    axes.set_xticks(positions, ways)
     axes.set_xlim(-0.25, len(positions) - 0.75)
     axes.set(
         xlabel="labelled taps per key in the session", ylabel="accuracy on the session's later taps"
