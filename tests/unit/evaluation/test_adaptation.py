@@ -68,6 +68,21 @@ def test_the_curve_starts_at_the_model_as_it_is_and_counts_what_it_used():
     assert curve[2]["accuracy"] > curve[0]["accuracy"] + 0.1
 
 
+def test_what_is_learned_without_labels_is_of_the_earlier_taps_alone():
+    """Only the later ones seem to be elsewhere, so that nothing helps with them."""
+    keys, seen = session(np.random.default_rng(8), 6)
+    recordings = np.tile(np.repeat(["r1", "r2"], 3), len(keys) // 6)
+    seen[recordings == "r2"] += (7, -6)
+    outputs = Outputs(by_place(seen), seen)
+    rows = in_turn(np.repeat("s1", len(keys)), recordings)
+    before, after = adaptation_curve(outputs, keys, rows, PLACES, ())
+    assert after["learned_from"] == "unlabelled"
+    assert abs(after["accuracy"] - before["accuracy"]) < 0.05
+    later = outputs.of(recordings == "r2")
+    helped = fit_unlabelled(later, PLACES).scores(later)
+    assert accuracy(helped, keys[recordings == "r2"]) > before["accuracy"] + 0.1
+
+
 @pytest.mark.parametrize("kind", ["network", "forest"])
 def test_stages_from_a_models_folder_to_the_curve(request, study, tmp_path, kind):
     folder, _, datasets = study

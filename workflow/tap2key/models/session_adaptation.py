@@ -223,13 +223,11 @@ def fit_labelled(labelled: Outputs, keys: np.ndarray, places: Places) -> Adaptat
             hints[:, left] = others.hints(labelled.of(left))
             # Where a tap's own key has no other tap, nothing is learned of how prototypes serve.
             hints[1, left & ~np.isin(keys, keys[~left])] = 0
-    # Where the shift says nothing the model's own word counts in full.
-    tried = [
-        weights
-        for weights in starmap(Weights, product(OWN_WEIGHTS, WEIGHTS, WEIGHTS))
-        if weights.shift or weights.own == 1
-    ]
-    best = max(tried, key=lambda weights: _likelihood(_weighted(own, hints, weights), keys))
+    # Of equals the first: the model's own word in full, and nothing else.
+    best = max(
+        starmap(Weights, product(OWN_WEIGHTS, WEIGHTS, WEIGHTS)),
+        key=lambda weights: _likelihood(_weighted(own, hints, weights), keys),
+    )
     found = _unweighted(labelled, keys, places)
     return Adaptation(found.shift, found.prototypes, best)
 
