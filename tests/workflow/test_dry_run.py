@@ -335,7 +335,7 @@ def test_one_table_is_left_out_with_whoever_sat_only_there(tmp_path, make_sessio
         True,
         False,
     ]
-    assert "adaptation_scores" not in run.jobs
+    assert (run.jobs["adaptation_scores"], run.jobs["adaptation_curve"]) == (2, 1)
 
 
 def test_one_person_is_a_study_for_splits_within_people(tmp_path, make_session):

@@ -1,8 +1,8 @@
-"""The first labelled taps of a held-out participant's session → how much better a model gets."""
+"""The first taps of a held-out session → how much better a model gets."""
 
 
 rule adaptation_scores:
-    """Measure how much the first labelled taps of a session improve a model on its later ones."""
+    """Measure how much the first taps of a session improve a model on its later ones."""
     input:
         model=f"{RESULTS}/models/{RUN}",
         fold=rules.fold.output,

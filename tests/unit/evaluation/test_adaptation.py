@@ -165,6 +165,24 @@ def test_the_interval_of_the_curve_is_over_participants(tmp_path):
     assert float(means[1]["accuracy_high"]) == pytest.approx(high, abs=1e-4)
 
 
+def test_what_several_folds_test_of_a_person_is_one_score(tmp_path):
+    folders = []
+    for fold, (tested, right) in enumerate([(100, 0.9), (300, 0.5)]):
+        folder = tmp_path / str(fold)
+        folder.mkdir()
+        values = ("Ana", 0, "labelled", 1, 30, 0, tested, right, right)
+        lines = ["\t".join(map(str, row)) for row in (COLUMNS, values)]
+        (folder / "adaptation.tsv").write_text("\n".join(lines) + "\n")
+        folders.append(folder)
+    stage(
+        *("adaptation-curve", "--experiment", "e", "--adaptations", *folders),
+        *("--output", tmp_path / "curve"),
+    )
+    own, mean = read_tsv(tmp_path / "curve" / "curve.tsv")
+    assert [own[name] for name in ("labelled", "tested", "accuracy")] == ["60", "400", "0.6000"]
+    assert (mean["accuracy"], mean["accuracy_low"]) == ("0.6000", "")
+
+
 def test_a_session_of_one_tap_is_left_as_it_is():
     """There is none to learn from."""
     keys = np.array([3])

@@ -11,11 +11,11 @@ from tap2key.models.session_adaptation import (
     AS_BEFORE,
     Adaptation,
     Outputs,
-    Prototypes,
     Weights,
     fit_labelled,
     fit_unlabelled,
 )
+from tap2key.models.session_prototypes import Prototypes
 from tap2key.models.session_shift import OF_GUESSED_MM, OF_LABELLED_MM, Shift
 
 

@@ -154,7 +154,7 @@ def test_leaving_one_table_out(study):
         assert names_of(made.tested_datasets("t", "glass")) == ["Ana", "Bo"]
         assert names_of(made.training_datasets("t", "oak")) == ["Ana", "Bo"]
         assert names_of(made.tested_datasets("t", "oak")) == ["Ana", "Zoë Z"]
-        assert (made.adapted, made.candidates) == (["p"], ["p"])
+        assert (made.adapted, made.candidates) == (["t", "p"], ["p"])
     before = made.folds("t")["glass"].held
     at_tables(study, {**TABLES, "Ana/two": "oak"})
     made = planned(study, experiments={"t": tables})
@@ -168,7 +168,7 @@ def test_leaving_one_out_of_a_known_column_is_the_split_of_that_name(study):
         split = {"split": "leave_one_out", "by": column}
         made = planned(study, experiments={"a": split, "b": {"split": f"leave_one_{column}_out"}})
         assert made.folds("a") == made.folds("b")
-        assert made.adapted == (["a", "b"] if column == "participant" else [])
+        assert made.candidates == (["a", "b"] if column == "participant" else [])
 
 
 @pytest.mark.parametrize(
@@ -641,14 +641,14 @@ def test_new_recordings_that_snakemake_cannot_have_as_inputs_are_watched_all_the
         assert planned(study, predict=asked).new_recordings
 
 
-def test_only_models_of_people_held_out_are_calibrated(study):
+def test_only_models_that_hold_sessions_out_are_adapted(study):
     experiments = {
         "held-out": {},
         "chosen": {"split": "predefined", "predefined": {"train": ["Ana"], "test": ["Bo"]}},
         "each-session": {"split": "leave_one_session_out"},
         "random": {"split": "random"},
     }
-    assert planned(study, experiments=experiments).adapted == ["held-out", "chosen"]
+    assert planned(study, experiments=experiments).adapted == [*experiments][:3]
     assert planned(study, experiments=experiments, adaptation=[]).adapted == []
 
 

@@ -13,17 +13,14 @@ from itertools import product, starmap
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.spatial.distance import cdist
 from scipy.special import log_softmax, logsumexp, softmax
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.models.key_places import Places, expected_places
+from tap2key.models.session_prototypes import Prototypes
 from tap2key.models.session_shift import OF_GUESSED_MM, Shift
 from tap2key.models.softness import Softness
 
-# Probabilities below this are alike: how unlikely a far key is says nothing.
-FLOOR = 0.02
-PROTOTYPE_WEIGHT = 0.5
 # Of the model's own word where the shift has a weight; of the shift, and of the prototypes.
 OWN_WEIGHTS = (1.0, 0.5, 0.25, 0.0)
 WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -66,49 +63,6 @@ def outputs_of(
     """
     seen = expected_places(probabilities, places, softness) if network else None
     return Outputs(probabilities, seen)
-
-
-@dataclass(frozen=True)
-class Prototypes:
-    """The mean labelled tap of each key, in centred log-probabilities.
-
-    Attributes:
-        keys: [known], indices of the labels that have a labelled tap.
-        means: [known, labels].
-        usual: the usual squared distance from one to the next.
-    """
-
-    keys: np.ndarray
-    means: np.ndarray
-    usual: float
-
-    @classmethod
-    def fit(cls, labelled: np.ndarray, keys: np.ndarray) -> "Prototypes | None":
-        """Those of labelled taps; None of fewer than two keys, or if keys sound alike to the model.
-
-        Args:
-            labelled: [n, labels], their probabilities.
-            keys: [n], their keys as indices of labels.
-        """
-        known = np.unique(keys)
-        if len(known) < 2:
-            return None
-        means = np.stack([_centred_log(labelled[keys == key]).mean(axis=0) for key in known])
-        apart = cdist(means, means, "sqeuclidean")
-        np.fill_diagonal(apart, np.inf)
-        usual = float(np.median(apart.min(axis=1)))
-        # A model at chance may answer the same whatever it is asked.
-        return cls(known, means, usual) if usual > 0 else None
-
-    def scores(self, wanted: np.ndarray) -> np.ndarray:
-        """How near taps are to each key's prototype: [n, labels] → [n, labels] log-likelihoods.
-
-        A key without a labelled tap is held to be at the usual distance.
-        """
-        distances = cdist(_centred_log(wanted), self.means, "sqeuclidean")
-        scores = np.full(wanted.shape, -PROTOTYPE_WEIGHT)
-        scores[:, self.keys] = -PROTOTYPE_WEIGHT * distances / self.usual
-        return scores
 
 
 class Weights(NamedTuple):
@@ -299,11 +253,6 @@ def _weighted(own: np.ndarray, hints: np.ndarray, weights: Weights) -> np.ndarra
         before, after = (logsumexp(part, axis=1, keepdims=True) for part in (own[said], moved))
         scores[said] = moved + before - after
     return scores + weights.prototypes * hints[1]
-
-
-def _centred_log(probabilities: np.ndarray) -> np.ndarray:
-    logs = np.log(probabilities + FLOOR)
-    return logs - logs.mean(axis=1, keepdims=True)
 
 
 def _log(probabilities: np.ndarray) -> np.ndarray:

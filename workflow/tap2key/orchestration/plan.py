@@ -13,7 +13,12 @@ from tap2key.config.experiments import encoding_name
 from tap2key.config.search_space import searching_seed
 from tap2key.config.stage_settings import BASELINES, FOLD, MULTILATERATION, NETWORK
 from tap2key.orchestration import recording_sources
-from tap2key.orchestration.planned_folds import FoldPlan, holds_people_out, plan_folds
+from tap2key.orchestration.planned_folds import (
+    FoldPlan,
+    holds_people_out,
+    holds_sessions_out,
+    plan_folds,
+)
 from tap2key.orchestration.planned_study import PlannedStudy
 from tap2key.orchestration.training_jobs import fetched_into, files_on_disk, is_on_hub, to_fetch
 
@@ -138,9 +143,9 @@ class Plan(PlannedStudy):
 
     @cached_property
     def adapted(self) -> list[str]:
-        """The experiments with held-out participants, if adaptation is asked for."""
+        """The experiments that hold out whole sessions, if adaptation is asked for."""
         asked = self.config["adaptation"]
-        return [n for n, s in self.experiments.items() if asked and holds_people_out(s)]
+        return [n for n, s in self.experiments.items() if asked and holds_sessions_out(s)]
 
     @cached_property
     def predicting(self) -> list[str]:

@@ -39,6 +39,11 @@ def holds_people_out(settings: Mapping[str, Any]) -> bool:
     return settings["split"] == "predefined" or left_out_by(settings) == "participant"
 
 
+def holds_sessions_out(settings: Mapping[str, Any]) -> bool:
+    """Whether an experiment's tested sessions are never seen in training, whoever's they are."""
+    return settings["split"] == "predefined" or left_out_by(settings) is not None
+
+
 def plan_folds(
     experiment: str,
     experiments: Mapping[str, Mapping[str, Any]],

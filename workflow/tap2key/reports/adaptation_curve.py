@@ -2,7 +2,7 @@
 
 import argparse
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tap2key.core.html_tables import formatted, write_table
 from tap2key.core.log import log
 from tap2key.core.output_guard import check_output_folder
 from tap2key.core.provenance import write_provenance
-from tap2key.evaluation.adaptation import ADAPTATION_FILE, LEARNED_FROM
+from tap2key.evaluation.adaptation import ADAPTATION_FILE, LEARNED_FROM, UNLABELLED
 from tap2key.evaluation.participant_scores import spread
 from tap2key.reports.plot_curves import draw_adaptation
 
@@ -27,13 +27,14 @@ COLUMNS = (
     *("accuracy_low", "accuracy_high", "macro_f1_low", "macro_f1_high"),
 )
 NOTE = (
-    "The first taps of each key in a session of the tested participant are labelled, and the model "
+    "The first taps of each key in a session that is held out are labelled, and the model "
     "is adapted for that session with them; it is scored on the session's later recordings, each "
     "tap once, the same ones in every row. The earlier half of a session's recordings gives "
     "the labelled taps; a session with one recording is halved by its taps. 0 is the model as it "
     "is. Unlabelled: a network that learned from all taps of the earlier half and from no label; "
     "where it is sure of too few, it is left as it is. Labelled, unlabelled and tested: taps, over "
-    "all sessions. Of a key with too few taps all are labelled. Low and high: 95 % interval of the "
+    "all sessions. Of a key with too few taps all are labelled. Where several folds test sessions "
+    "of one person, scores are means weighted by tested taps. Low and high: 95 % interval of the "
     "mean over participants (Student's t, with the variance from seeds added); one participant has "
     "none."
 )
@@ -93,22 +94,30 @@ def main(args: argparse.Namespace) -> None:
 
 
 def by_participant(drawn: list[dict[str, str]]) -> list[dict]:
-    """Means over seeds, by participant and what their models learned from."""
-    groups: dict[tuple[str, int, int], list[dict[str, str]]] = defaultdict(list)
+    """Means over seeds, by participant and what their models learned from.
+
+    Of a person whose sessions several folds test the scores are means, weighted by tested taps.
+    """
+    groups: dict[tuple, dict[str, list[dict[str, str]]]] = defaultdict(lambda: defaultdict(list))
     for one in drawn:
-        groups[one["participant"], *_order(one)].append(one)
+        groups[one["participant"], *_order(one)][one["seed"]].append(one)
     rows = []
-    for (person, _, count), group in sorted(groups.items()):
-        row: dict = {"participant": person, "learned_from": group[0]["learned_from"]}
-        row["taps_per_key"] = count if group[0]["taps_per_key"] else None
+    for (person, way, count), seeds in sorted(groups.items()):
+        row: dict = {"participant": person, "learned_from": LEARNED_FROM[way]}
+        row["taps_per_key"] = None if LEARNED_FROM[way] == UNLABELLED else count
         for name in NUMBERS:
-            row[name] = round(float(np.mean([int(r[name]) for r in group])))
-        row |= {name: float(np.mean([float(r[name]) for r in group])) for name in SCORES}
+            row[name] = round(sum(int(r[name]) for of in seeds.values() for r in of) / len(seeds))
         for name in SCORES:
-            row[f"{name}_of_seeds"] = {one["seed"]: float(one[name]) for one in group}
-        row["accuracy_sd_over_seeds"] = spread([float(r["accuracy"]) for r in group])
+            scores = {seed: _over_folds(folds, name) for seed, folds in seeds.items()}
+            row |= {name: float(np.mean([*scores.values()])), f"{name}_of_seeds": scores}
+        row["accuracy_sd_over_seeds"] = spread([*row["accuracy_of_seeds"].values()])
         rows.append(row)
     return rows
+
+
+def _over_folds(folds: Sequence[Mapping[str, str]], score: str) -> float:
+    tested = [int(row["tested"]) for row in folds]
+    return float(np.average([float(row[score]) for row in folds], weights=tested))
 
 
 def mean_rows(people: list[dict]) -> list[dict]:
