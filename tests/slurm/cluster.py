@@ -15,6 +15,7 @@ from typing import TypeVar
 import psutil
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scontrol")
+CLUSTER = "tap2key"
 NODES = ("n1", "n2")
 CPUS = 8
 MEMORY_MB = 64_000
@@ -26,7 +27,7 @@ HOSTS = Path("/etc/hosts")
 MARK = "# tap2key tests"
 
 SLURM_CONF = """{mark}
-ClusterName=tap2key
+ClusterName={cluster}
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={port}
 SlurmUser=root
@@ -113,6 +114,18 @@ def end(processes: Sequence[psutil.Process]) -> None:
     psutil.wait_procs(processes, timeout=10)
 
 
+def left_behind() -> list[psutil.Process]:
+    """What outlived its job: SLURM knows processes by their parents here, which may end first."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("SLURM_CLUSTER_NAME") == CLUSTER:
+                found.append(process)
+        except psutil.Error:  # of another user, or gone
+            continue
+    return found
+
+
 class Cluster:
     """The daemons, their files under `root`, and what a test does to them."""
 
@@ -164,7 +177,12 @@ class Cluster:
         ]
         texts = {
             "slurm.conf": SLURM_CONF.format(
-                mark=MARK, host=host, port=FIRST_PORT, root=self.root, nodes="\n".join(lines)
+                mark=MARK,
+                cluster=CLUSTER,
+                host=host,
+                port=FIRST_PORT,
+                root=self.root,
+                nodes="\n".join(lines),
             ),
             "gres.conf": f"NodeName=n[1-2] Name=gpu File={self.root}/gpu[0-{GPUS - 1}]\n",
             "cgroup.conf": CGROUP_CONF,
@@ -244,18 +262,16 @@ class Cluster:
     def cancel(self, jobs: Sequence[str]) -> None:
         """End jobs without giving them time for anything."""
         if jobs:
-            # SLURM follows them by their parents here, and loses one whose parent ends first.
-            running = [process for job in jobs for process in self.processes(job)]
             said(["scancel", "--signal=KILL", "--full", *jobs], check=False)
             said(["scancel", *jobs], check=False)
             until(lambda: not set(jobs) & set(self.jobs()), 60, "jobs to end")
-            end(running)
 
     def stop(self) -> None:
         """End all jobs and daemons, and take back what was written outside `root`."""
         self.cancel(self.jobs())
         for name in (*(f"slurmd.{node}.pid" for node in NODES), "slurmctld.pid", "munged.pid"):
             self._stop(name)
+        end(left_behind())
         for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
             (CONFIGURATION / name).unlink(missing_ok=True)
         lines = HOSTS.read_text().splitlines(keepends=True)
