@@ -27,10 +27,10 @@ COLUMNS = (
     *("accuracy_low", "accuracy_high", "macro_f1_low", "macro_f1_high"),
 )
 NOTE = (
-    "The first taps of each key in a session that is held out are labelled, and the model "
-    "is adapted for that session with them; it is scored on the session's later recordings, each "
-    "tap once, the same ones in every row. The earlier half of a session's recordings gives "
-    "the labelled taps; a session with one recording is halved by its taps. 0 is the model as it "
+    "The first taps of each key in a session that is held out are labelled, and the model is "
+    "adapted for that session with them; it is scored on the session's later recordings, each tap "
+    "once, the same ones in every row. The earlier half of a session's recordings gives the "
+    "labelled taps; a session with one recording is halved by its taps. Nothing: the model as it "
     "is. Unlabelled: a network that learned from all taps of the earlier half and from no label; "
     "where it is sure of too few, it is left as it is. Labelled, unlabelled and tested: taps, over "
     "all sessions. Of a key with too few taps all are labelled. Where several folds test sessions "
