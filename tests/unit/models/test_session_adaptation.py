@@ -80,6 +80,17 @@ def test_whether_a_tap_was_on_a_key_without_a_place_is_left_to_the_model():
         np.testing.assert_allclose(named[:, q], 0.2, rtol=0.02)
 
 
+def test_a_single_tap_in_the_very_middle_of_a_key_is_on_it():
+    """Its distance to that key is 0, which is not to be taken for nothing said."""
+    f = KEYS.labels.index("f")
+    shift = Shift(np.zeros((3, 2)), 25.0, PLACES)
+    chances = np.full((1, len(KEYS.labels)), 0.9 / (len(KEYS.labels) - 1))
+    chances[0, f] = 0.1
+    tap = Outputs(chances, PLACES.centres[[f]])
+    named = Adaptation(shift, None, Weights(0.0, 1.0, 0.0)).probabilities(tap)
+    assert named[0, f] > 0.9
+
+
 def test_a_key_without_a_place_is_named_as_before_and_the_others_by_the_shift():
     rng = np.random.default_rng(1)
     keys, seen = session(rng, per_key=6, shift=(7, -6))

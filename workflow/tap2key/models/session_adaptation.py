@@ -110,7 +110,9 @@ class Adaptation:
 
     def scores(self, wanted: Outputs) -> np.ndarray:
         """[wanted, labels], log-likelihoods up to a constant for each tap."""
-        return _weighted(_log(wanted.probabilities), self.hints(wanted), self.weights)
+        own = _log(wanted.probabilities)
+        placed = np.zeros(own.shape[1], bool) if self.shift is None else self.shift.places.placed
+        return _weighted(own, self.hints(wanted), self.weights, placed)
 
     def probabilities(self, wanted: Outputs) -> np.ndarray:
         """[wanted, labels], rows adding up to 1."""
@@ -180,7 +182,7 @@ def fit_labelled(labelled: Outputs, keys: np.ndarray, places: Places) -> Adaptat
     # Of equals the first: the model's own word in full, and nothing else.
     best = max(
         starmap(Weights, product(OWN_WEIGHTS, WEIGHTS, WEIGHTS)),
-        key=lambda weights: _likelihood(_weighted(own, hints, weights), keys),
+        key=lambda weights: _likelihood(_weighted(own, hints, weights, places.placed), keys),
     )
     found = _unweighted(labelled, keys, places)
     return Adaptation(found.shift, found.prototypes, best)
@@ -234,7 +236,9 @@ def _unweighted(labelled: Outputs, keys: np.ndarray, places: Places) -> Adaptati
     return Adaptation(shift, Prototypes.fit(labelled.probabilities, keys))
 
 
-def _weighted(own: np.ndarray, hints: np.ndarray, weights: Weights) -> np.ndarray:
+def _weighted(
+    own: np.ndarray, hints: np.ndarray, weights: Weights, placed: np.ndarray
+) -> np.ndarray:
     """Log-likelihoods of keys, from the model's own and the hints: [n, labels].
 
     The shift knows keys by their places alone, so that it has a say in which of those with a place
@@ -244,11 +248,12 @@ def _weighted(own: np.ndarray, hints: np.ndarray, weights: Weights) -> np.ndarra
         own: [n, labels], logarithms of probabilities.
         hints: [2, n, labels], as `Adaptation.hints` has them.
         weights: of all of them.
+        placed: [labels], which keys the shift knows.
     """
     scores = own.copy()
     if weights.shift:
-        # Of a key without a place the shift says nothing of any tap.
-        said = np.ix_(hints[0].any(axis=1), hints[0].any(axis=0))
+        # Of a tap without a place the shift says nothing.
+        said = np.ix_(hints[0].any(axis=1), placed)
         moved = weights.own * own[said] + weights.shift * hints[0][said]
         before, after = (logsumexp(part, axis=1, keepdims=True) for part in (own[said], moved))
         scores[said] = moved + before - after
