@@ -113,6 +113,27 @@ def test_another_array_is_suggested_with_experiments_that_it_allows(tmp_path, ca
     assert ("gcc_phat_forest" in kinds) == (channels == 6)
 
 
+def test_a_wide_array_is_suggested_experiments_that_keep_what_arrives_last(tmp_path, capsys):
+    for person in ("P1", "P2"):
+        folder = tmp_path / "study" / person
+        keys_file(sound(folder / f"{person}.wav", 6).with_suffix(".keys"))
+    file = tmp_path / "wide.yaml"
+    file.write_text("array: {max_delay_ms: 6}\n", encoding="utf-8")
+    _, lines = doctor(capsys, tmp_path / "study", "--configfile", file)
+    kept = {
+        name: (own["inherit"], own["encoding"]["crop_ms"])
+        for name, own in lines["experiments"].items()
+    }
+    assert kept == {
+        "pairs-waves-48000-wide": ("pairs-waves-48000", [2, 12]),
+        "gcc-phat-forest-44100-wide": ("gcc-phat-forest", [2, 12]),
+    }
+    assert lines["select_experiments"] == list(kept)
+    lines["array"] |= {"max_delay_ms": 6}
+    config, _ = run_of(tmp_path, lines)
+    assert set(kept) <= set(config["experiments"])
+
+
 def test_keys_beside_recordings_of_one_person(tmp_path, capsys):
     study = tmp_path / "Ana's Öfen [2]"
     for name in ("one", "two words"):

@@ -148,6 +148,40 @@ def test_what_cannot_be_mended_in_a_shipped_experiment_is_left_to_the_selection(
         planning.make_plan({**raw, **own, "array": array}, True)
 
 
+def late(kind, representation="interleave", crop_ms=(2, 5), model_crop_ms=None):
+    encoding = {"representation": representation, "sample_rate": 48_000, "crop_ms": list(crop_ms)}
+    model = {"model": {"crop_ms": model_crop_ms}} if model_crop_ms else {}
+    return {"kind": kind, "encoding": encoding, **model}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "array", "key"),
+    [
+        (late("gcc_phat_forest"), {}, "encoding.crop_ms"),
+        (late("pairs_svm", "pairs_waves"), {}, "encoding.crop_ms"),
+        (late("pairs_svm", "pairs", (2, 6)), {}, "encoding.crop_ms"),
+        (late("learned_gcc", crop_ms=(5, 12), model_crop_ms=[2, 4]), {}, "model.crop_ms"),
+        (late("pairs_svm", "pairs", (2, 30)), {"window_ms": [20, 6]}, "array.window_ms"),
+    ],
+)
+def test_delays_are_not_looked_for_in_what_is_cut_away(study, experiment, array, key):
+    array = {"channels": 8, "max_delay_ms": 6, **array}
+    (study / "study" / "study.tsv").unlink()
+    with pytest.raises(Tap2keyError) as refused:
+        planned(study, {"e": experiment}, array=array, arrays={})
+    said = f"config: experiments.e: {key} ends no later than array.max_delay_ms 6, "
+    assert str(refused.value).startswith(said)
+    assert ("crop_ms: [2, 12]" in str(refused.value)) == (key == "encoding.crop_ms")
+    nearer = {**array, "max_delay_ms": 2}
+    assert planned(study, {"e": experiment}, array=nearer, arrays={}).folds("e")
+
+
+def test_what_needs_no_delays_may_keep_less_than_the_longest(study):
+    (study / "study" / "study.tsv").unlink()
+    made = planned(study, {"e": late("mfcc_forest")}, array={"max_delay_ms": 6}, arrays={})
+    assert made.folds("e")
+
+
 def test_people_of_one_array_are_apart_from_others(study):
     experiments = {"e": {"encoding": {"representation": "interleave"}}}
     recorded_with(study, {**USED, "Ana/two": ""})

@@ -8,6 +8,8 @@ SVM_KIND = "pairs_svm"
 MULTILATERATION = "multilateration"
 LEARNED_GCC = "learned_gcc"
 KINDS_OF_PAIRS = ("pairs_forest", SVM_KIND)
+# Whatever their representation, they look for delays up to `array.max_delay_ms`.
+KINDS_OF_DELAYS = ("gcc_phat_forest", LEARNED_GCC, MULTILATERATION)
 
 # Of an experiment.
 FOLD = ("test_fraction", "blocks", "validation", "training_fraction", "oversample")

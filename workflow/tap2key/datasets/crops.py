@@ -1,9 +1,13 @@
 """Which part of an encoded window a model sees."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from tap2key.audio.array import Array
+from tap2key.config.stage_settings import CORRELATED, KINDS_OF_DELAYS, LEARNED_GCC
 from tap2key.core.errors import Tap2keyError
 from tap2key.datasets.encoding import Encoding
 
@@ -84,3 +88,23 @@ def cut_of(
         most = int(max_duration_s * encoding.sample_rate) // channels
         last = min(last, first + most)
     return Cut(first, last - first, channels, encoding.stacked)
+
+
+def cut_too_early(array: Array, settings: Mapping[str, Any]) -> str | None:
+    """Which key cuts away what arrives as late as delays are looked for; None if none does.
+
+    The onset is where the first microphone hears a tap: a delay of `array.max_delay_ms` lies that
+    much after it, and is not found in what ends before.
+
+    Args:
+        array: what the windows were recorded with.
+        settings: an experiment's.
+    """
+    encoding, kind = settings["encoding"], settings["kind"]
+    if encoding["representation"] not in CORRELATED and kind not in KINDS_OF_DELAYS:
+        return None
+    ends = {"array.window_ms": array.window_ms, "encoding.crop_ms": encoding["crop_ms"]}
+    if kind == LEARNED_GCC:
+        ends["model.crop_ms"] = settings["model"]["crop_ms"]
+    short = (key for key, kept in ends.items() if kept and kept[1] <= array.max_delay_ms)
+    return next(short, None)

@@ -14,6 +14,7 @@ from tap2key.audio.named_arrays import STUDYS_OWN
 from tap2key.config.experiments import shipped_experiments
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.shipped import SHIPPED_KEYBOARDS
+from tap2key.datasets.crops import cut_too_early
 from tap2key.inspection.findings import Inspection
 from tap2key.inspection.layout import Layout, layout_of, pattern_at
 from tap2key.inspection.table_rows import further_arrays
@@ -33,7 +34,7 @@ REMARKS = {
     CHRONOLOGICAL: "one person: their last taps are tested",
     RANDOM: "one person, one key a recording: by time, tested keys would be unheard; flatters",
     "select_experiments": "what the array allows and, unless launch.gpu is set, a CPU can train",
-    "experiments": "as shipped, at a rate of the array",
+    "experiments": "as shipped, at a rate of the array, or with as much sound as delays need",
 }
 # What to begin with, the first being what `predict` asks by default.
 FOREST = "gcc-phat-forest"
@@ -205,36 +206,51 @@ def _experiments(array: Array, config: Mapping[str, Any]) -> dict[str, Any]:
     Otherwise whoever tries a study on a laptop trains a network of 95 million weights there.
     """
     experiments, gpu = config["experiments"], config["launch"]["gpu"]
-    can_run = {
-        name: _allows(array, settings) and (gpu or not _needs_gpu(settings))
+    changes = {
+        name: _changes(array, name, settings)
         for name, settings in experiments.items()
+        if gpu or not _needs_gpu(settings)
     }
-    if config["select_experiments"] != "all" or all(can_run.values()):
+    can_run = [name for name, change in changes.items() if change == {}]
+    if config["select_experiments"] != "all" or len(can_run) == len(experiments):
         return {}
     known = (*BEGIN_WITH, *(name for name in experiments if name not in shipped_experiments()))
-    selected = [name for name in known if can_run.get(name)]
-    if can_run.get(FOREST):
-        return {"select_experiments": selected}
-    kind = FOREST if array.channels > 1 else "mfcc-forest"
-    name = f"{kind}-{array.sample_rate}"
-    forest: dict[str, Any] = {"inherit": FOREST}
-    if array.channels == 1:
-        forest |= {"kind": "mfcc_forest"}
-    forest |= {"encoding": {"sample_rate": array.sample_rate}}
-    return {"select_experiments": [*selected, name], "experiments": {name: forest}}
+    selected = [name for name in known if name in can_run]
+    own = {
+        _own_name(array, name, change): {"inherit": name, **change}
+        for name in BEGIN_WITH
+        if (change := changes.get(name))
+    }
+    return {"select_experiments": [*selected, *own]} | ({"experiments": own} if own else {})
+
+
+def _own_name(array: Array, name: str, change: Mapping[str, Any]) -> str:
+    kind = "mfcc-forest" if "kind" in change else name
+    rate = [f"{array.sample_rate}"] if "sample_rate" in change["encoding"] else []
+    wide = ["wide"] if "crop_ms" in change["encoding"] else []
+    return "-".join([kind, *rate, *wide])
+
+
+def _changes(array: Array, name: str, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What to change of an experiment for the array; None where it does not allow it at all."""
+    if array.channels == 1 and settings["kind"] in ("gcc_phat_forest", "level_forest"):
+        at_its_rate = {"kind": "mfcc_forest", "encoding": {"sample_rate": array.sample_rate}}
+        return at_its_rate if name == FOREST else None
+    encoding, change = settings["encoding"], dict[str, Any]()
+    if name == FOREST and encoding["sample_rate"] > array.sample_rate:
+        change["sample_rate"] = array.sample_rate
+    if key := cut_too_early(array, settings):
+        if key != "encoding.crop_ms":
+            return None
+        change["crop_ms"] = [encoding["crop_ms"][0], 2 * array.max_delay_ms]
+    try:
+        fitted = encoding | change
+        array.check_encoding(fitted["representation"], fitted["sample_rate"])
+    except Tap2keyError:
+        return None
+    return {"encoding": change} if change else {}
 
 
 def _needs_gpu(settings: Mapping[str, Any]) -> bool:
     """Whether a CPU would take days: what starts from a checkpoint is as large as that."""
     return settings["kind"] == "wav2vec2" and settings["model"]["checkpoint"] is not None
-
-
-def _allows(array: Array, settings: Mapping[str, Any]) -> bool:
-    if array.channels == 1 and settings["kind"] in ("gcc_phat_forest", "level_forest"):
-        return False
-    encoding = settings["encoding"]
-    try:
-        array.check_encoding(encoding["representation"], encoding["sample_rate"])
-    except Tap2keyError:
-        return False
-    return True

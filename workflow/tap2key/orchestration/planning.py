@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tap2key.audio.array import Array
 from tap2key.audio.named_arrays import STUDYS_OWN
 from tap2key.config.configuration import choose, complete_config, selected
 from tap2key.config.experiments import shipped_experiments
@@ -12,7 +13,7 @@ from tap2key.config.stage_settings import LEARNED_GCC, MULTILATERATION
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.log import log
 from tap2key.core.names import printable
-from tap2key.datasets.crops import cut_of
+from tap2key.datasets.crops import cut_of, cut_too_early
 from tap2key.datasets.encoding import Encoding
 from tap2key.models.baseline_features import check_channels
 from tap2key.orchestration.plan import Plan
@@ -130,6 +131,9 @@ def _check_models(plan: Plan) -> None:
                 f"were recorded with {', '.join(plan.used_arrays)}; choose with select_arrays"
             )
         for array in plan.used_arrays:
+            whose = "" if plan.used_arrays == [STUDYS_OWN] else f"{_sessions_of(plan, array)}: "
+            if key := cut_too_early(plan.arrays[array], settings):
+                raise _cut_too_early(name, whose, key, plan.arrays[array])
             encoding = encoding_in(settings["encoding"], plan.arrays[array])
             try:
                 encoding.check()
@@ -138,9 +142,19 @@ def _check_models(plan: Plan) -> None:
                 if name not in baselines:
                     cut_of(encoding, length_of(encoding), model["crop_ms"], model["max_duration_s"])
             except Tap2keyError as error:
-                whose = "" if plan.used_arrays == [STUDYS_OWN] else f"{_sessions_of(plan, array)}: "
                 said = f"config: experiments.{name}: {whose}{_mendable(name, error)}"
                 raise Tap2keyError(said) from None
+
+
+def _cut_too_early(experiment: str, whose: str, key: str, array: Array) -> Tap2keyError:
+    """Delays are looked for in what was cut away; shipped experiments are fixed: inherit."""
+    latest = array.max_delay_ms
+    own = f"with encoding: {{crop_ms: [2, {2 * latest:g}]}} in one that inherits it, "
+    return Tap2keyError(
+        f"config: experiments.{experiment}: {whose}{key} ends no later than array.max_delay_ms "
+        f"{latest:g}, so that what arrives last is cut away; keep more, "
+        f"{own if key == 'encoding.crop_ms' else ''}or lower array.max_delay_ms"
+    )
 
 
 def _mendable(experiment: str, error: Tap2keyError) -> str:
