@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tap2key.core.shipped import DIFFICULTY
 from tap2key.datasets.encoding import Encoding
 from tap2key.orchestration import plan, planning
 from tap2key.orchestration.fold_plans import values_of
+from tap2key.orchestration.planned_folds import holds_sessions_out
 from tap2key.study.manifest import Recording, read_manifest
 
 FOREST = {"kind": "level_forest"}
@@ -652,6 +654,19 @@ def test_only_models_that_hold_sessions_out_are_adapted(study):
     assert planned(study, experiments=experiments, adaptation=[]).adapted == []
 
 
+def test_a_column_that_changes_within_a_session_holds_no_session_out():
+    """The same session is then heard in training and tested."""
+    start = datetime(1970, 1, 1)
+    recordings = [
+        Recording("Ana", "one", name, Path(name), start, None, (), groups=(("posture", posture),))
+        for name, posture in (("a", "sits"), ("b", "stands"))
+    ]
+    by = {"split": "leave_one_out", "by": "posture"}
+    assert not holds_sessions_out(by, recordings)
+    assert holds_sessions_out(by, [replace(each, session=each.recording) for each in recordings])
+    assert holds_sessions_out({"split": "leave_one_session_out"}, recordings)
+
+
 def test_two_folds_of_one_name_are_refused(tmp_path):
     for name in ("A/B~C", "A~B/C"):
         session(tmp_path / "study", name)
@@ -663,15 +678,24 @@ def test_two_folds_of_one_name_are_refused(tmp_path):
 def test_a_checkpoint_on_this_disk_is_an_input_of_training(study):
     folder = study / "checkpoint"
     folder.mkdir()
-    (folder / "model.safetensors").touch()
+    for name in ("config.json", "model.safetensors"):
+        (folder / name).touch()
     experiments = {
         "mine": {"model": {"checkpoint": str(folder)}},
         "hub": {"model": {"checkpoint": "facebook/wav2vec2-base"}},
         "scratch": {"model": {"checkpoint": None}},
     }
     made = planned(study, experiments=experiments)
-    assert made.checkpoint_files("mine") == [str(folder / "model.safetensors")]
+    files = [folder / "config.json", folder / "model.safetensors"]
+    assert made.checkpoint_files("mine") == [str(path) for path in files]
     assert made.checkpoint_files("hub") == made.checkpoint_files("scratch") == []
+
+
+@pytest.mark.parametrize("name", ["absent", "Ana"])
+def test_a_folder_to_start_from_that_is_none_is_refused_before_any_job(study, name):
+    checkpoint = str(study / "study" / name)
+    with pytest.raises(Tap2keyError, match=r"experiments\.e\.model\.checkpoint: .* with a config"):
+        planned(study, experiments={"e": {"model": {"checkpoint": checkpoint}}})
 
 
 def test_each_revision_of_a_checkpoint_is_fetched_into_a_folder_of_its_own(study):

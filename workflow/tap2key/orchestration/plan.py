@@ -145,7 +145,11 @@ class Plan(PlannedStudy):
     def adapted(self) -> list[str]:
         """The experiments that hold out whole sessions, if adaptation is asked for."""
         asked = self.config["adaptation"]
-        return [n for n, s in self.experiments.items() if asked and holds_sessions_out(s)]
+        return [
+            name
+            for name, settings in self.experiments.items()
+            if asked and holds_sessions_out(settings, self.recordings)
+        ]
 
     @cached_property
     def predicting(self) -> list[str]:

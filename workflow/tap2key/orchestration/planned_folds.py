@@ -39,9 +39,19 @@ def holds_people_out(settings: Mapping[str, Any]) -> bool:
     return settings["split"] == "predefined" or left_out_by(settings) == "participant"
 
 
-def holds_sessions_out(settings: Mapping[str, Any]) -> bool:
-    """Whether an experiment's tested sessions are never seen in training, whoever's they are."""
-    return settings["split"] == "predefined" or left_out_by(settings) is not None
+def holds_sessions_out(settings: Mapping[str, Any], recordings: Iterable[Recording]) -> bool:
+    """Whether an experiment's tested sessions are never seen in training, whoever's they are.
+
+    Where a column's values are left out, no session may have recordings of two.
+    """
+    column = left_out_by(settings)
+    if column in (None, "participant", "session"):
+        return column is not None or settings["split"] == "predefined"
+    value_in: dict[tuple[str, str], str | None] = {}
+    return all(
+        value_in.setdefault((r.participant, r.session), r.value_of(column)) == r.value_of(column)
+        for r in recordings
+    )
 
 
 def plan_folds(

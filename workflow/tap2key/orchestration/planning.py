@@ -99,6 +99,7 @@ def plan_of(config: Mapping[str, Any], everything: Iterable[Recording]) -> Plan:
                 f"config: experiments.{name}.model.revision: applies to names on the model hub, "
                 f"but model.checkpoint is {model['checkpoint'] or 'null'}; set it to null"
             )
+        _check_checkpoint(name, model["checkpoint"])
     _check_models(plan)
     _check_together(plan)
     _check_new(plan)
@@ -118,6 +119,17 @@ def _check_search(name: str, settings: Mapping[str, Any]) -> None:
         candidates(settings)
     except Tap2keyError as error:
         raise Tap2keyError(f"config: experiments.{name}.{error}") from None
+
+
+def _check_checkpoint(experiment: str, checkpoint: str | None) -> None:
+    """Refuse a folder to start from that is none; what is on the hub is known when it comes."""
+    if checkpoint is None or is_on_hub(checkpoint):
+        return
+    if not (Path(checkpoint) / "config.json").is_file():
+        raise Tap2keyError(
+            f"config: experiments.{experiment}.model.checkpoint: {checkpoint} is no folder of a "
+            "model, with a config.json; give one, or a name on the model hub"
+        )
 
 
 def _check_models(plan: Plan) -> None:
