@@ -110,3 +110,19 @@ def test_any_number_of_channels_at_any_rate(channels, rate):
 def test_what_has_no_pairs_of_waves_is_refused(representation, channels, words):
     with pytest.raises(Tap2keyError, match=f"learned_gcc .*{words}"):
         learned(channels, representation=representation)
+
+
+def test_channels_one_after_the_other_are_the_same_channels_to_the_convolutional_network():
+    def built(representation):
+        encoding = Encoding(representation, RATE, (2, 4), array=array_of({"channels": 4}))
+        torch.manual_seed(0)
+        cut = cut_of(encoding, 4 * FRAMES, None, None)
+        return build_own("convolutional", LABELS, encoding, cut).eval()
+
+    windows = torch.from_numpy(
+        np.random.default_rng(0).standard_normal((2, 4, FRAMES)).astype(np.float32)
+    )
+    with torch.inference_mode():
+        interleaved = built("interleave")(windows.transpose(1, 2).flatten(1)).logits
+        stacked = built("stack")(windows.flatten(1)).logits
+    np.testing.assert_allclose(stacked, interleaved, rtol=1e-5)

@@ -1,15 +1,19 @@
 """What makes a single tap quick to name changes no probability: it is told by the stock model."""
 
+import json
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from made import SHAPE
+from made import SHAPE, held_out_study, stage
 from torch.nn.utils import parametrize
 from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
 from tap2key.audio.array import array_of
+from tap2key.core.errors import Tap2keyError
 from tap2key.datasets.crops import cut_of
 from tap2key.datasets.encoding import Encoding
 from tap2key.models.model_folder import write_model_metadata
@@ -33,15 +37,32 @@ CASES = {
     "pairs_waves": ("wav2vec2", "pairs_waves", PAIRS),
     "stable": ("wav2vec2", "pairs", {**PAIRS, "do_stable_layer_norm": True}),
     "convolutional": ("convolutional", "interleave", {}),
+    "convolutional pairs": ("convolutional", "pairs", {}),
     "learned_gcc": ("learned_gcc", "interleave", {}),
 }
 
 
 @pytest.fixture(scope="module", params=CASES)
 def saved(tmp_path_factory, request):
-    """An untrained model's folder as it is loaded here and by stock Transformers."""
+    """An untrained model as it is loaded here and by stock Transformers."""
     folder = tmp_path_factory.mktemp(request.param)
-    kind, representation, shape = CASES[request.param]
+    kind, _, _ = CASES[request.param]
+    encoding, cut = save(folder, *CASES[request.param])
+    family = OWN_NETWORKS.get(kind, AutoModelForAudioClassification)
+    stock = AutoFeatureExtractor.from_pretrained(folder), family.from_pretrained(folder).eval()
+    return load_predictor(folder)[0], stock, encoding, cut
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """An untrained network's."""
+    folder = tmp_path_factory.mktemp("whole")
+    save(folder, *CASES["pairs"])
+    return folder
+
+
+def save(folder, kind, representation, shape):
+    """Write an untrained model's folder; its encoding and what it is given of it."""
     encoding = Encoding(representation, 16_000, (1, 3), array=ARRAY)
     length = encoding.held * encoding.frames
     settings = {"kind": kind, "model": {**MODEL, "config_overrides": shape, "crop_ms": CROP_MS}}
@@ -55,9 +76,7 @@ def saved(tmp_path_factory, request):
     about |= {"class_counts": {"train": dict.fromkeys(LABELS, 1)}}
     trained_on = SimpleNamespace(labels=LABELS, encoding=encoding)
     write_model_metadata(folder, settings, about, trained_on, length, 0, {})
-    family = OWN_NETWORKS.get(kind, AutoModelForAudioClassification)
-    stock = AutoFeatureExtractor.from_pretrained(folder), family.from_pretrained(folder).eval()
-    return load_predictor(folder)[0], stock, encoding, cut
+    return encoding, cut
 
 
 @pytest.mark.parametrize("batch", [1, 2, 64, 65, 130])
@@ -87,3 +106,39 @@ def test_nothing_of_the_weights_is_computed_anew_for_every_tap(saved):
     # And the folder stays as it was: the stock model, which does.
     of_transformers = type(network) not in OWN_NETWORKS.values()
     assert any(map(parametrize.is_parametrized, network.modules())) == of_transformers
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[:50])
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("model.safetensors", cut_off),
+        ("model.safetensors", Path.unlink),
+        ("config.json", cut_off),
+        ("preprocessor_config.json", Path.unlink),
+        ("tap2key.json", lambda path: path.write_text("{}")),
+        ("tap2key.json", lambda path: path.write_text(json.dumps({"kind": "wav2vec2"}))),
+    ],
+)
+def test_a_networks_folder_that_is_not_whole_is_one_line(folder, tmp_path, name, damage):
+    """As an interrupted copy leaves it."""
+    copied = shutil.copytree(folder, tmp_path / "Ana's copy")
+    damage(copied / name)
+    with pytest.raises(Tap2keyError, match=r"Ana's copy.*; copy the model again$") as refused:
+        load_predictor(copied)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("damage", [cut_off, Path.unlink])
+def test_a_forests_folder_that_is_not_whole_is_one_line(tmp_path, damage):
+    fold, training, _ = held_out_study(tmp_path / "study", ("Ana", "Bo", "Chen"))
+    model = tmp_path / "model"
+    chosen = ("--kind", "level_forest", "--trees", 3)
+    stage("baseline", "--fold", fold, "--datasets", *training, *chosen, "--output", model)
+    assert load_predictor(model)
+    damage(model / "forest.skops")
+    with pytest.raises(Tap2keyError, match=r"model: is damaged or not complete \(.*again$"):
+        load_predictor(model)

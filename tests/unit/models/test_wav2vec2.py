@@ -129,9 +129,15 @@ def test_a_shape_that_cannot_be_is_refused_in_one_line(shape, message):
 
 
 def test_a_checkpoint_with_an_impossible_change_is_refused(saved):
-    for shape in ({"num_attention_heads": 3}, {"hidden_size": 32}):
-        with pytest.raises(Tap2keyError, match=r"model\."):
+    for shape, said in (
+        ({"num_attention_heads": 3}, "num_heads"),
+        ({"hidden_dropout": 7.0}, "dropout probability"),
+        ({"hidden_size": 32}, "the weights have other sizes; leave out what changes them"),
+    ):
+        where = rf"model\.config_overrides, of model\.checkpoint {saved}: "
+        with pytest.raises(Tap2keyError, match=where + f".*{said}") as refused:
             build_model(str(saved), shape, LABELS, LENGTH)
+        assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", [TypeError, AttributeError, AssertionError])

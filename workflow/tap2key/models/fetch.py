@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from safetensors import SafetensorError
 from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification, Wav2Vec2Model
 
 from tap2key.core.errors import Tap2keyError
@@ -43,9 +44,10 @@ def main(args: argparse.Namespace) -> None:
         kind = CLASSIFIER if classifies else Wav2Vec2Model
         # A branch may have moved on since its configuration came.
         model = kind.from_pretrained(args.checkpoint, revision=commit or asked)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise Tap2keyError(
-            f"model.checkpoint {args.checkpoint}, revision {asked}: {str(error).splitlines()[0]}; "
+            f"model.checkpoint {args.checkpoint}, revision {asked}: {reason}; "
             "run this rule where there is a network (snakemake --until pretrained), or give a "
             "folder"
         ) from error

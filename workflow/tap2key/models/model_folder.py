@@ -91,12 +91,19 @@ def read_model_metadata(folder: Path, allow_other_version: bool = False) -> dict
     """Read it back, refusing a model that another version of its library made.
 
     Raises:
-        Tap2keyError: not a model of this pipeline, or made with another major or minor version.
+        Tap2keyError: not a model of this pipeline, a damaged one, or one made with another major or
+            minor version.
     """
     # Models from before there were soft labels do not say.
     metadata = {"softness": {}, **read_json(folder / MODEL_METADATA_FILE)}
-    package = DECISIVE_PACKAGE[metadata["kind"]]
-    made, here = metadata["packages"][package], package_versions([package])[package]
+    try:
+        package = DECISIVE_PACKAGE[metadata["kind"]]
+        made = metadata["packages"][package]
+    except (KeyError, TypeError) as error:
+        raise Tap2keyError(
+            f"{folder / MODEL_METADATA_FILE}: says nothing of {error}; copy the model again"
+        ) from error
+    here = package_versions([package])[package]
     if made.split(".")[:2] != here.split(".")[:2] and not allow_other_version:
         raise Tap2keyError(
             f"{folder}: made with {package} {made}, and {here} is installed; install {made} or "

@@ -38,14 +38,14 @@ LEAST_POWER = 1e-4
 
 
 class ConvolutionalConfig(PreTrainedConfig):
-    """The network's shape: the period of its interleaved input and, inherited, the labels."""
+    """The network's shape: how channels, or pairs, lie in its input and, inherited, the labels."""
 
     model_type = "tap2key-convolutional"
 
-    def __init__(self, channels: int = 1, **kwargs: Any) -> None:
-        """`channels` alternate in the input."""
+    def __init__(self, channels: int = 1, stacked: bool = False, **kwargs: Any) -> None:
+        """`channels` alternate in the input, or if `stacked` follow one another."""
         super().__init__(**kwargs)
-        self.channels = channels
+        self.channels, self.stacked = channels, stacked
 
 
 class LearnedGccConfig(PreTrainedConfig):
@@ -78,6 +78,11 @@ class OwnNetwork(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         """Torch's own initialisation is what is wanted."""
 
+    def separated(self, input_values: torch.Tensor) -> torch.Tensor:
+        """The channels of interleaved inputs: [n, frames·channels] → [n, channels, frames]."""
+        # len() of the batch would fix its size in an exported graph.
+        return input_values.unflatten(1, (-1, self.config.channels)).transpose(1, 2)
+
     def features(self, windows: torch.Tensor) -> torch.Tensor:
         """What the head is given: [n, channels, frames] → [n, width]."""
         raise NotImplementedError
@@ -85,10 +90,8 @@ class OwnNetwork(PreTrainedModel):
     def forward(
         self, input_values: torch.Tensor, labels: torch.Tensor | None = None
     ) -> SequenceClassifierOutput:
-        """Interleaved [n, frames·channels] → logits [n, labels]; with `labels` also the loss."""
-        # len() of the batch would fix its size in an exported graph.
-        windows = input_values.unflatten(1, (-1, self.config.channels)).transpose(1, 2)
-        logits = self.head(self.features(windows))
+        """[n, frames·channels] values → logits [n, labels]; with `labels` also the loss."""
+        logits = self.head(self.features(self.separated(input_values)))
         loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
@@ -114,6 +117,12 @@ class ConvolutionalClassifier(OwnNetwork):
         assert config.num_labels is not None
         self.head = nn.Linear(before, config.num_labels)
         self.post_init()
+
+    def separated(self, input_values: torch.Tensor) -> torch.Tensor:
+        """See `OwnNetwork`; of stacked inputs, too."""
+        if not self.config.stacked:
+            return super().separated(input_values)
+        return input_values.unflatten(1, (self.config.channels, -1))
 
     def features(self, windows: torch.Tensor) -> torch.Tensor:
         """See `OwnNetwork`."""
@@ -221,7 +230,8 @@ def build_own(kind: str, labels: Sequence[str], encoding: Encoding, cut: Cut) ->
     """
     names: dict[str, Any] = {"id2label": dict(enumerate(labels))}
     if kind != LEARNED_GCC:
-        return ConvolutionalClassifier(ConvolutionalConfig(channels=cut.period, **names))
+        shape = ConvolutionalConfig(channels=cut.channels, stacked=cut.stacked, **names)
+        return ConvolutionalClassifier(shape)
     check_channels(kind, encoding)
     return LearnedGccClassifier(
         LearnedGccConfig(

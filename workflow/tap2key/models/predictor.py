@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
+from safetensors import SafetensorError
 
 from tap2key.config.stage_settings import MULTILATERATION, SVM_KIND
 from tap2key.core.errors import Tap2keyError
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
     import torch
 
 INPUTS_AT_ONCE = 64
+# What libraries raise where a model's file is missing, cut off or of something else.
+UNREADABLE = (
+    *(OSError, ValueError, TypeError, RuntimeError, LookupError, EOFError),
+    *(BadZipFile, SafetensorError),
+)
 
 
 class Predictor(Protocol):
@@ -63,7 +70,7 @@ def load_predictor(folder: Path, allow_other_version: bool = False) -> tuple[Pre
     """Read a model's folder; also returns what the folder says about the model.
 
     Raises:
-        Tap2keyError: see `read_model_metadata`.
+        Tap2keyError: see `read_model_metadata`; or another of its files is missing or damaged.
         DivergedError: its weights are not finite numbers.
     """
     metadata = read_model_metadata(folder, allow_other_version)
@@ -72,7 +79,13 @@ def load_predictor(folder: Path, allow_other_version: bool = False) -> tuple[Pre
         SVM_KIND: SvmPredictor,
         MULTILATERATION: MultilaterationPredictor,
     }
-    predictor = families.get(metadata["kind"], ForestPredictor)(folder, metadata)
+    try:
+        predictor = families.get(metadata["kind"], ForestPredictor)(folder, metadata)
+    except UNREADABLE as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise Tap2keyError(
+            f"{folder}: is damaged or not complete ({reason}); copy the model again"
+        ) from error
     if (folder / ADAPTED_FILE).exists():
         predictor = AdaptedPredictor(predictor, folder, metadata)
     return predictor, metadata

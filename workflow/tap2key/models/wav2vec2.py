@@ -157,6 +157,13 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def _misfit(error: Exception) -> str:
+    """Why overrides do not fit a checkpoint; of sizes the library only names its own option."""
+    if "mismatched_sizes" in str(error):
+        return "the weights have other sizes; leave out what changes them"
+    return _one_line(error)
+
+
 def _check_settings(overrides: Mapping[str, Any]) -> None:
     known = set(Wav2Vec2Config().to_dict())
     for key in overrides:
@@ -247,7 +254,11 @@ def _from_checkpoint(
         model = Wav2Vec2ForSequenceClassification.from_pretrained(
             checkpoint, **names, **overrides, **here
         )
-    except CHECKPOINT_ERRORS as error:
+    except (*CHECKPOINT_ERRORS, *SHAPE_ERRORS) as error:
+        if overrides and isinstance(error, SHAPE_ERRORS):
+            raise Tap2keyError(
+                f"{OVERRIDES}, of model.checkpoint {checkpoint}: {_misfit(error)}"
+            ) from error
         advice = (
             "it is not a readable model folder"
             if Path(checkpoint).is_dir()
@@ -255,8 +266,5 @@ def _from_checkpoint(
         )
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise Tap2keyError(f"model.checkpoint {checkpoint}: {reason}; {advice}") from error
-    except SHAPE_ERRORS as error:
-        where = OVERRIDES if overrides else f"model.checkpoint {checkpoint}"
-        raise Tap2keyError(f"{where}: {_one_line(error)}") from error
     check_weights(model, f"model.checkpoint {checkpoint}")
     return model if aligned_channels is None else _aligned(model, aligned_channels)
