@@ -221,6 +221,10 @@ def test_what_cannot_be_adapted_is_refused_in_one_line(root, adapted, tmp_path, 
     assert "damaged/adaptation.json: is damaged ('softness'); adapt the model again" in line
     line = error_line(capsys, "export", "--onnx", adapted.folder, "--output", tmp_path / "m.onnx")
     assert "is adapted, which ONNX cannot hold" in line
+    scored = ("--test-datasets", root / "dataset", "--fold", root / "fold")
+    scored += ("--keyboard", root / "keys.csv", "--output", tmp_path / "scores")
+    line = error_line(capsys, "adaptation-scores", "--model", adapted.folder, *scored)
+    assert "is adapted already; give the model that was adapted" in line
 
 
 @pytest.mark.parametrize("array", [{"sample_rate": 24_000}, {"groups": {"left": [0, 1]}}])
@@ -232,7 +236,35 @@ def test_taps_of_an_array_that_the_model_cannot_read_are_refused(tmp_path, array
     write_taps(tmp_path / "taps.parquet", [], hashed, LABELS, own)
     about = {"labels": list(LABELS), "encoding": Encoding("top", 48_000).as_dict()}
     with pytest.raises(Tap2keyError, match=f"{tmp_path}: recorded with a different array than m"):
-        taps_in_folders([tmp_path], Path("m"), None, about, labelled=True)
+        taps_in_folders([tmp_path], Path("m"), None, about, labelled=True, places=None)
+
+
+def test_touches_tell_a_keyboard_that_did_not_label_the_taps(root, tmp_path, capsys):
+    """As where --keyboard is forgotten: the keys are of the same names and elsewhere."""
+    other = tmp_path / "other.csv"
+    other.write_text("label,x,y\na,1700,1264\nb,700,1088\n|,2700,894\n")
+    given = ("--keyboard", other, "--output", tmp_path / "out")
+    line = error_line(capsys, "adapt", "--model", root / "model", "--taps", root / "taps", *given)
+    assert f"taps: {TAPS} of {TAPS} touches lie on other keys of --keyboard than" in line
+
+
+def test_recordings_that_cannot_be_read_are_left_out_of_a_folder(root, tmp_path, caplog):
+    network(root / "sure", sureness=300)
+    folder = shutil.copytree(root / "Tony" / "s1" / "01.acoustic", tmp_path / "all")
+    (folder / "notes.mp3").write_bytes(b"ID3")
+    (folder / "again.wav").symlink_to(folder / sounds.NAME)
+    adapted_to = {}
+    for name in ("01.acoustic", "all"):
+        given = folder if name == "all" else root / "Tony" / "s1" / name
+        stage(
+            *("adapt", "--model", root / "sure", "--recordings", given),
+            *("--keyboard", root / "keys.csv", "--output", tmp_path / f"of {name}"),
+        )
+        adapted_to[name] = read_json(tmp_path / f"of {name}" / "tap2key.json")["adapted_to"]
+    left_out = {Path(each["path"]).name for each in adapted_to["all"].pop("left_out")}
+    assert left_out == {"notes.mp3", "again.wav"}
+    assert adapted_to["all"] == adapted_to["01.acoustic"]
+    assert caplog.text.count("left out: ") == len(left_out)
 
 
 def test_a_forest_is_adapted_to_labelled_taps_alone(root, tmp_path, capsys):

@@ -85,10 +85,10 @@ def main(args: argparse.Namespace) -> None:
     settings = {**settings_of(args, "segment", FINDING), **settings_of(args, "truth", HEARD)}
     if args.taps is not None:
         read_from = [folder / TAPS_NAME for folder in args.taps]
-        taps = taps_in_folders(args.taps, args.model, predictor, metadata, labelled)
+        taps = taps_in_folders(args.taps, args.model, predictor, metadata, labelled, places)
     else:
-        read_from = [recording.path for recording in recordings]
         taps = taps_in_recordings(recordings, ensemble, **settings)
+        read_from = [r.path for r in recordings if r.path not in taps.left_out]
     softness = Softness(**metadata["softness"])
     outputs = outputs_of(taps.probabilities, metadata["kind"] in HEAD, places, softness)
     try:

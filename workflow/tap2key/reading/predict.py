@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from tap2key.audio.array_argument import add_array
 from tap2key.config.arguments import add_settings, settings_of
 from tap2key.config.stage_settings import FINDING, HEARD, NAMING
-from tap2key.core.errors import DivergedError, Tap2keyError
-from tap2key.core.files import joined_warnings, write_tsv
+from tap2key.core.errors import Tap2keyError
+from tap2key.core.files import write_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.log import log
 from tap2key.core.output_guard import check_output_folder
@@ -23,7 +23,7 @@ from tap2key.decoding.decoder_folder import DECODER_FILE, load_decoder
 from tap2key.decoding.entered_text import as_character_table
 from tap2key.models.ensemble import Ensemble
 from tap2key.models.model_folder import MODEL_METADATA_FILE, MODEL_PACKAGES
-from tap2key.reading.recorded_taps import name_taps, opened
+from tap2key.reading.recorded_taps import named_or_left_out
 from tap2key.reading.tapped_keys import as_table, named_taps, what_keys_type
 from tap2key.reading.transcript import NamedTap, label_track, text_grid, transcript
 from tap2key.reading.unlabelled import (
@@ -98,26 +98,20 @@ def main(args: argparse.Namespace) -> None:
     with atomic_folder(args.output, "predict") as temporary:
         for recording in progress(recordings, "recordings"):
             audits.append({"recording": recording.name, "path": recording.path, "status": "ok"})
-            try:
-                audio = opened(recording, ensemble)
-                onsets, probabilities, channel_warnings = name_taps(
-                    audio, ensemble, settings["peak_height"], settings["releases"]
-                )
-            except Tap2keyError as error:
-                # A model that diverged is at fault whatever it listens to.
-                if recording.chosen or isinstance(error, DivergedError):
-                    raise
-                audits[-1] |= {"status": "left out", "reason": str(error)}
-                log.warning(f"left out: {error}")
+            found = named_or_left_out(
+                recording, ensemble, settings["peak_height"], settings["releases"]
+            )
+            if isinstance(found, str):
+                audits[-1] |= {"status": "left out", "reason": found}
                 continue
+            audio, onsets, probabilities, warnings = found
             time_s = onsets / audio.array.sample_rate
             table = as_table(recording.name, time_s, probabilities, ensemble.labels)
             named = named_taps(table)
             write_tracks(temporary, recording.name, named, audio.duration_s)
             audits[-1] |= {"taps": len(named), "duration_s": round(audio.duration_s, 6)}
-            if warned := joined_warnings([*audio.warnings, *channel_warnings]):
-                audits[-1]["warnings"] = warned
-                log.warning(f"{recording.path}: {warned}")
+            if warnings:
+                audits[-1]["warnings"] = warnings
             text = transcript(named, settings["confidence_threshold"], types)
             texts.append((recording.name, text))
             if decoder is not None:

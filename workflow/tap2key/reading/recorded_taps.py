@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
 from tap2key.audio.audio_file import AudioFile
-from tap2key.core.errors import Tap2keyError
+from tap2key.core.errors import DivergedError, Tap2keyError
+from tap2key.core.files import joined_warnings
+from tap2key.core.log import log
 from tap2key.models.ensemble import Ensemble
 from tap2key.reading.unlabelled import Unlabelled
 from tap2key.signal.channel_health import ChannelMeter, faults, measure
@@ -18,7 +21,39 @@ from tap2key.study.truth import IGNORE, RELEASE_LABEL
 WINDOWS_AT_ONCE = 64
 
 
-def opened(recording: Unlabelled, ensemble: Ensemble) -> AudioFile:
+class NamedTaps(NamedTuple):
+    """A recording's taps: onsets [n] in samples, probabilities [n, labels], what is odd of it."""
+
+    audio: AudioFile
+    onsets: np.ndarray
+    probabilities: np.ndarray
+    warnings: str
+
+
+def named_or_left_out(
+    recording: Unlabelled, ensemble: Ensemble, peak_height: float | None, releases: str
+) -> NamedTaps | str:
+    """The taps of a recording, or why it is left out; either is logged if it is worth a warning.
+
+    Raises:
+        Tap2keyError: it cannot be read, and the user named the very file; or the model diverged,
+            which is at fault whatever it listens to.
+    """
+    try:
+        audio = _opened(recording, ensemble)
+        onsets, probabilities, channel_warnings = name_taps(audio, ensemble, peak_height, releases)
+    except Tap2keyError as error:
+        if recording.chosen or isinstance(error, DivergedError):
+            raise
+        log.warning(f"left out: {error}")
+        return str(error)
+    warnings = joined_warnings([*audio.warnings, *channel_warnings])
+    if warnings:
+        log.warning(f"{recording.path}: {warnings}")
+    return NamedTaps(audio, onsets, probabilities, warnings)
+
+
+def _opened(recording: Unlabelled, ensemble: Ensemble) -> AudioFile:
     """A recording, ready to be read as the models need it.
 
     Raises:

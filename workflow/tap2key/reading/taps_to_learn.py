@@ -1,20 +1,25 @@
 """The taps that a model is to be adapted to, and what it makes of them as it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tap2key.core.errors import Tap2keyError
-from tap2key.datasets.encoded_dataset import IDENTITY
+from tap2key.core.progress import progress
+from tap2key.datasets.encoded_dataset import IDENTITY, PLACE
 from tap2key.datasets.encoding import Encoding
 from tap2key.datasets.representations import encode_windows
 from tap2key.models.ensemble import Ensemble
+from tap2key.models.key_places import Places
 from tap2key.models.model_folder import encoding_of
 from tap2key.models.predictor import Predictor
-from tap2key.reading.recorded_taps import WINDOWS_AT_ONCE, name_taps, opened
+from tap2key.reading.recorded_taps import WINDOWS_AT_ONCE, named_or_left_out
 from tap2key.reading.unlabelled import Unlabelled
 from tap2key.segmentation.taps import array_of_taps, keyboard_labels, load_taps
 
@@ -27,11 +32,13 @@ class TapsToLearn(NamedTuple):
             is known.
         keys: [n], indices of the model's labels; -1 where there is none.
         probabilities: [n, labels], by the model as it is.
+        left_out: of recordings that cannot be read, path and reason.
     """
 
     identities: list[tuple]
     keys: np.ndarray
     probabilities: np.ndarray
+    left_out: Mapping[Path, str] = MappingProxyType({})
 
     @property
     def sessions(self) -> list[tuple[str, str]]:
@@ -40,7 +47,13 @@ class TapsToLearn(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """As an adapted model's metadata hold them."""
-        return {"number": len(self.keys), "sessions": self.sessions, "taps": self.identities}
+        left_out = [{"path": str(path), "reason": why} for path, why in self.left_out.items()]
+        return {
+            "number": len(self.keys),
+            "sessions": self.sessions,
+            "taps": self.identities,
+            **({"left_out": left_out} if left_out else {}),
+        }
 
 
 def taps_in_folders(
@@ -49,12 +62,13 @@ def taps_in_folders(
     predictor: Predictor,
     metadata: dict[str, Any],
     labelled: bool,
+    places: Places,
 ) -> TapsToLearn:
     """What a model makes of the taps in some folders, of the labelled ones alone or of all.
 
     Raises:
         Tap2keyError: they have other keys than the model, an array that it cannot read, or there
-            are none.
+            are none; or most of their touches lie on other keys than labelled.
     """
     labels, identities, keys, parts = metadata["labels"], [], [], []
     for folder in folders:
@@ -74,6 +88,7 @@ def taps_in_folders(
             )
         known = table["label"].to_pylist()
         rows = [row for row, label in enumerate(known) if label is not None or not labelled]
+        _check_keyboard(table, places, folder)
         taps = [tuple(tap.values()) for tap in table.select(IDENTITY).to_pylist()]
         identities += [taps[row] for row in rows]
         keys += [-1 if known[row] is None else labels.index(known[row]) for row in rows]
@@ -88,19 +103,38 @@ def taps_in_folders(
 def taps_in_recordings(
     recordings: Sequence[Unlabelled], ensemble: Ensemble, peak_height: float | None, releases: str
 ) -> TapsToLearn:
-    """What a model makes of the taps in some recordings.
+    """What a model makes of the taps in some recordings, as `predict` reads them.
 
     Raises:
-        Tap2keyError: one of them cannot be read, or they hold no tap.
+        Tap2keyError: one that the user named cannot be read, or they hold no tap.
     """
-    parts = [
-        name_taps(opened(recording, ensemble), ensemble, peak_height, releases)[1]
-        for recording in recordings
-    ]
-    probabilities = np.concatenate(parts)
-    if not len(probabilities):
+    parts, left_out = [], {}
+    for recording in progress(recordings, "recordings"):
+        found = named_or_left_out(recording, ensemble, peak_height, releases)
+        if isinstance(found, str):
+            left_out[recording.path] = found
+        else:
+            parts.append(found.probabilities)
+    if not any(map(len, parts)):
         raise Tap2keyError(f"{', '.join(str(r.path) for r in recordings)}: no tap in any of them")
-    return TapsToLearn([], np.full(len(probabilities), -1), probabilities)
+    probabilities = np.concatenate(parts)
+    return TapsToLearn([], np.full(len(probabilities), -1), probabilities, left_out)
+
+
+def _check_keyboard(table: pa.Table, places: Places, folder: Path) -> None:
+    """Refuse a keyboard that other keys are on than taps were labelled with, where touches tell."""
+    known = table.filter(pc.is_valid(table["label"]))
+    touched = np.stack([known[name].to_numpy() for name in PLACE], axis=1).astype(float)
+    own = np.array([places.labels.index(label) for label in known["label"].to_pylist()], dtype=int)
+    with_place = np.isfinite(touched).all(axis=1) & places.placed[own]
+    squares = places.squared_distances(places.seen(touched[with_place]))
+    squares[:, ~places.placed] = np.inf
+    elsewhere = int((squares.argmin(axis=1) != own[with_place]).sum())
+    if elsewhere > len(squares) / 2:
+        raise Tap2keyError(
+            f"{folder}: {elsewhere} of {len(squares)} touches lie on other keys of --keyboard than "
+            "their taps are labelled with; give the keyboard that labelled them"
+        )
 
 
 def _fits(own: Encoding, encoding: Encoding) -> bool:
