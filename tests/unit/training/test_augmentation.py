@@ -181,6 +181,13 @@ def test_channels_drop_out_as_often_as_asked():
     assert (result[:, :, 0] == 0).mean() == pytest.approx(0.2, abs=0.02)
 
 
+@pytest.mark.parametrize(("channels", "left"), [(1, 1), (2, 2), (5, 2)])
+def test_two_channels_are_heard_however_many_drop_out(channels, left):
+    windows = np.ones((1000, channels, 4), np.float32)
+    result, _ = augment(windows, RATE, 2, Augmentation(channel_dropout=0.9), seeds(1000))
+    assert (result[:, :, 0] != 0).sum(axis=1).min() == left
+
+
 def test_noise_raises_the_windows_own_floor_by_at_most_what_is_asked():
     windows = taps(200, noise=0.01)
     louder, _ = changed(windows, Augmentation(noise_db=6))
@@ -276,6 +283,8 @@ def test_max_duration_cuts_values_over_sample_rate_and_no_frame_in_two():
     assert cut_of(encoding, 8 * 1366, (2, 4), 0.02).length == 320
     assert cut_of(encoding, 8 * 1366, (2, 4), 0.02).first == encoding.onset_frame - 32
     assert cut_of(Encoding("average"), 1366, None, 0.02).length == 320
+    # Of correlations both ends belong to it.
+    assert cut_of(Encoding("pairs"), 28 * 65, None, 0.02).length == 28 * 65
 
 
 @pytest.mark.parametrize(

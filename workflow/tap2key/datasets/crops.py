@@ -67,7 +67,8 @@ def cut_of(
         encoding: what the windows are.
         length: values of an encoded window.
         crop_ms: milliseconds before and after the onset; None keeps all, as correlations always do.
-        max_duration_s: longest input, as values over sample rate; None keeps all.
+        max_duration_s: longest input, as values over sample rate; None keeps all, as correlations
+            always do.
 
     Raises:
         Tap2keyError: the encoding does not hold that much before or after the onset.
@@ -84,7 +85,7 @@ def cut_of(
                 f"model.crop_ms {list(crop_ms)}: the encoding does not hold that much; choose a "
                 "wider encoding.crop_ms"
             )
-    if max_duration_s is not None:
+    if max_duration_s is not None and not encoding.correlated:
         most = int(max_duration_s * encoding.sample_rate) // channels
         last = min(last, first + most)
     return Cut(first, last - first, channels, encoding.stacked)

@@ -25,7 +25,7 @@ class Augmentation:
         fir: strength of a random filter of 1 ms common to all channels.
         polarity: flip the sign of half the windows.
         noise_db: largest rise of the window's own noise floor, as if the tap were softer.
-        channel_dropout: probability that a channel is silent.
+        channel_dropout: probability that a channel is silent; two stay at least.
         correlation_noise: of correlations, noise beside a correlation's own standard
             deviation.
         mixup: mix taps with one another before all else; both parameters of the beta distribution
@@ -83,8 +83,8 @@ def augment(
     noise = np.zeros(windows.shape if augmentation.noise_db > 0 else 0, dtype=np.float32)
     gains = np.ones((count, channels, 1), dtype=np.float32)
     for row, seed in enumerate(seeds):
-        # Every draw is made whether used or not (but for noise, the last), so that switching one
-        # change off leaves the others' randomness alone.
+        # Every draw is made whether used or not, so that switching one change off leaves the
+        # others' randomness alone; but noise, the last, and a shift without anything to choose.
         rng = np.random.default_rng(seed)
         shifts[row] = rng.integers(-most, most + 1)
         tilts[row] = augmentation.tilt_db * rng.standard_normal()
@@ -92,7 +92,7 @@ def augment(
         decibels = augmentation.gain_db * rng.standard_normal(channels)
         turned = rng.random() < 0.5
         sign = -1.0 if augmentation.polarity and turned else 1.0
-        kept = rng.random(channels) >= augmentation.channel_dropout
+        kept = ~dropped_channels(rng.random((channels,)), augmentation.channel_dropout)
         gains[row, :, 0] = sign * kept * 10 ** (decibels / 20)
         rise = 10 ** (augmentation.noise_db * rng.random() / 20)
         delays[row] = augmentation.delay_us * 1e-6 * rng.standard_normal(channels)
@@ -107,6 +107,13 @@ def augment(
     if augmentation.filters:
         windows = _filtered(windows, sample_rate, tilts, augmentation.fir * filters, delays)
     return windows * gains, shifts
+
+
+def dropped_channels(drawn: np.ndarray, probability: float) -> np.ndarray:
+    """Which channels are dropped: those drawn below the probability, but never all but one."""
+    dropped = drawn < probability
+    dropped[np.argsort(drawn)[-2:]] = False
+    return dropped
 
 
 def _stretched(windows: np.ndarray, onset_frame: int, speeds: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from math import isqrt
 import numpy as np
 
 from tap2key.signal.delays import pairs
-from tap2key.training.augmentation import Augmentation
+from tap2key.training.augmentation import Augmentation, dropped_channels
 
 
 def augment_pairs(
@@ -57,7 +57,7 @@ def augment_pairs(
         rng = np.random.default_rng(seed)
         delays = augmentation.delay_us * 1e-6 * rng.standard_normal(channels)
         speeds[row] = 1 + augmentation.stretch * rng.uniform(-1, 1)
-        dropped = _dropped(rng.random(channels), augmentation.channel_dropout)
+        dropped = dropped_channels(rng.random(channels), augmentation.channel_dropout)
         silent = rng.random() < 0.5
         if waves:
             delays = np.append(delays, augmentation.shift_ms * 1e-3 * rng.uniform(-1, 1))
@@ -77,13 +77,6 @@ def augment_pairs(
 def channels_of(number: int, waves: bool = False) -> int:
     """The number of channels that has this many pairs, or with `waves` pairs and channels."""
     return (isqrt(1 + 8 * number) + (-1 if waves else 1)) // 2
-
-
-def _dropped(drawn: np.ndarray, probability: float) -> np.ndarray:
-    """Which channels are dropped: those drawn below the probability, but never all but one."""
-    dropped = drawn < probability
-    dropped[np.argsort(drawn)[-2:]] = False
-    return dropped
 
 
 def _read_at(correlations: np.ndarray, shifts: np.ndarray, speeds: np.ndarray) -> np.ndarray:
