@@ -368,7 +368,8 @@ def test_training_waits_for_and_follows_a_checkpoint_on_this_disk(tmp_path, make
         make_session(name)
     weights = tmp_path / "own" / "model.safetensors"
     weights.parent.mkdir()
-    weights.touch()
+    for file in (weights, weights.with_name("config.json")):
+        file.touch()
     mine = f"experiments={{mine: {{model: {{checkpoint: {weights.parent}}}}}}}"
     run = snakemake(tmp_path, [*DRY, "--config", "study=study", mine, "select_experiments=mine"])
     assert run.status == 0, run.text
