@@ -5,7 +5,7 @@
 The probabilities that finished experiments gave the same taps are averaged, as `predict --models`
 does with models that it is given together: of every two of the experiments and of all of them. It
 prints macro-F1 and accuracy of each and of each average, and how much an average's macro-F1 exceeds
-each of its members', with 95 % intervals over the participants. It asserts nothing.
+that of each experiment, with 95 % intervals over the participants. It asserts nothing.
 """
 
 import argparse
@@ -115,7 +115,7 @@ def main() -> None:
         if len(names) == 1:
             single[title] = experiment
             continue
-        for name in names:
+        for name in alone:
             test = paired_test(experiment, single[name])
             gains.append(
                 {
