@@ -46,12 +46,7 @@ def answers_of(results: Path, experiment: str) -> Answers:
 
 def in_order(found: Predictions) -> Predictions:
     """The same predictions, by participant, session, recording and tap."""
-    rows = sorted(range(len(found.identity)), key=lambda row: found.identity[row])
-    ordered = {
-        name: getattr(found, name)[rows]
-        for name in ("truth", "probabilities", "touched", "expected")
-    }
-    return replace(found, identity=tuple(found.identity[row] for row in rows), **ordered)
+    return found.at(sorted(range(len(found.identity)), key=lambda row: found.identity[row]))
 
 
 def average(members: Sequence[Answers], names: Sequence[str]) -> Answers:

@@ -236,7 +236,7 @@ def test_taps_of_an_array_that_the_model_cannot_read_are_refused(tmp_path, array
     write_taps(tmp_path / "taps.parquet", [], hashed, LABELS, own)
     about = {"labels": list(LABELS), "encoding": Encoding("top", 48_000).as_dict()}
     with pytest.raises(Tap2keyError, match=f"{tmp_path}: recorded with a different array than m"):
-        taps_in_folders([tmp_path], Path("m"), None, about, labelled=True, places=None)
+        taps_in_folders([tmp_path], Path("m"), None, about, labelled=True, keyboard=None)
 
 
 def test_touches_tell_a_keyboard_that_did_not_label_the_taps(root, tmp_path, capsys):

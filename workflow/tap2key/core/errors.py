@@ -11,3 +11,8 @@ class Tap2keyError(Exception):
 
 class DivergedError(Tap2keyError):
     """A model's loss, weights or probabilities are not finite numbers: it is of no use."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says first; its kind where it says nothing."""
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tap2key.core.errors import Tap2keyError
+from tap2key.core.errors import Tap2keyError, first_line
 from tap2key.decoding.character_model import BREAKS
 
 # Before the word at hand it reads so much text, in characters.
@@ -51,10 +51,9 @@ class CausalModel:
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0]
             raise Tap2keyError(
                 f"{folder}: not a causal language model of Transformers with its tokenizer "
-                f"({reason})"
+                f"({first_line(error)})"
             ) from None
         self.symbols = tuple(symbols)
         self._torch, self._model = torch, model.eval()

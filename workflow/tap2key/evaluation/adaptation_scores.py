@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tap2key.core.errors import Tap2keyError
 from tap2key.core.files import write_tsv
 from tap2key.core.folders import atomic_folder
 from tap2key.core.html_tables import formatted
@@ -19,7 +18,7 @@ from tap2key.evaluation.adaptation import ADAPTATION_FILE, Rows, adaptation_curv
 from tap2key.evaluation.scoring import add_scoring_arguments, check_fits, open_tested
 from tap2key.models.key_places import places_of
 from tap2key.models.model_folder import HEAD, MODEL_METADATA_FILE, MODEL_PACKAGES
-from tap2key.models.predictor import AdaptedPredictor, load_predictor
+from tap2key.models.predictor import check_not_adapted, load_predictor
 from tap2key.models.session_adaptation import outputs_of
 from tap2key.models.softness import Softness
 from tap2key.study.keyboard import load_keyboard
@@ -59,8 +58,7 @@ def main(args: argparse.Namespace) -> None:
     """Write adaptation.tsv: scores by participant and what the model learned from."""
     check_output_folder(args, "adaptation-scores")
     predictor, metadata = load_predictor(args.model, args.allow_other_version)
-    if isinstance(predictor, AdaptedPredictor):
-        raise Tap2keyError(f"{args.model}: is adapted already; give the model that was adapted")
+    check_not_adapted(predictor, args.model)
     tested = open_tested(args.test_datasets, args.fold)
     check_fits(args.model, metadata, tested)
     places = places_of(load_keyboard(args.keyboard), tested.labels)

@@ -1,5 +1,6 @@
 """A model's answers on a dataset: what the evaluate stage writes, one row per tap."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -42,7 +43,11 @@ class Predictions:
 
     def of(self, participant: str) -> "Predictions":
         """Those of one participant's taps."""
-        rows = [row for row, key in enumerate(self.identity) if key[0] == participant]
+        return self.at([row for row, key in enumerate(self.identity) if key[0] == participant])
+
+    def at(self, rows: Sequence[int]) -> "Predictions":
+        """Those at some rows, in their order."""
+        rows = list(rows)
         return Predictions(
             self.labels,
             tuple(self.identity[row] for row in rows),

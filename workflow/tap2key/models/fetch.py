@@ -6,7 +6,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification, Wav2Vec2Model
 
-from tap2key.core.errors import Tap2keyError
+from tap2key.core.errors import Tap2keyError, first_line
 from tap2key.core.folders import atomic_folder
 from tap2key.core.log import log
 from tap2key.core.output_guard import check_output_folder
@@ -45,9 +45,8 @@ def main(args: argparse.Namespace) -> None:
         # A branch may have moved on since its configuration came.
         model = kind.from_pretrained(args.checkpoint, revision=commit or asked)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise Tap2keyError(
-            f"model.checkpoint {args.checkpoint}, revision {asked}: {reason}; "
+            f"model.checkpoint {args.checkpoint}, revision {asked}: {first_line(error)}; "
             "run this rule where there is a network (snakemake --until pretrained), or give a "
             "folder"
         ) from error

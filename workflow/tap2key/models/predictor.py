@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError
 
 from tap2key.config.stage_settings import MULTILATERATION, SVM_KIND
-from tap2key.core.errors import Tap2keyError
+from tap2key.core.errors import Tap2keyError, first_line
 from tap2key.core.files import read_json
 from tap2key.models.baseline_predictors import (
     ForestPredictor,
@@ -82,13 +82,22 @@ def load_predictor(folder: Path, allow_other_version: bool = False) -> tuple[Pre
     try:
         predictor = families.get(metadata["kind"], ForestPredictor)(folder, metadata)
     except UNREADABLE as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise Tap2keyError(
-            f"{folder}: is damaged or not complete ({reason}); copy the model again"
+            f"{folder}: is damaged or not complete ({first_line(error)}); copy the model again"
         ) from error
     if (folder / ADAPTED_FILE).exists():
         predictor = AdaptedPredictor(predictor, folder, metadata)
     return predictor, metadata
+
+
+def check_not_adapted(predictor: Predictor, folder: Path) -> None:
+    """Refuse a model that was adapted where one as training left it is needed.
+
+    Raises:
+        Tap2keyError: it was.
+    """
+    if isinstance(predictor, AdaptedPredictor):
+        raise Tap2keyError(f"{folder}: is adapted already; give the model that was adapted")
 
 
 class NetworkPredictor:

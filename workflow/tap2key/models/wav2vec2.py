@@ -11,7 +11,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
 
-from tap2key.core.errors import Tap2keyError
+from tap2key.core.errors import Tap2keyError, first_line
 from tap2key.datasets.crops import Cut
 from tap2key.datasets.encoding import Encoding
 from tap2key.models.divergence import check_weights
@@ -264,7 +264,8 @@ def _from_checkpoint(
             if Path(checkpoint).is_dir()
             else "fetch it where there is a network (python -m tap2key fetch), or give a folder"
         )
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise Tap2keyError(f"model.checkpoint {checkpoint}: {reason}; {advice}") from error
+        raise Tap2keyError(
+            f"model.checkpoint {checkpoint}: {first_line(error)}; {advice}"
+        ) from error
     check_weights(model, f"model.checkpoint {checkpoint}")
     return model if aligned_channels is None else _aligned(model, aligned_channels)

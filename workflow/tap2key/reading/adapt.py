@@ -25,7 +25,7 @@ from tap2key.models.model_folder import (
     MODEL_PACKAGES,
     read_model_metadata,
 )
-from tap2key.models.predictor import AdaptedPredictor
+from tap2key.models.predictor import check_not_adapted
 from tap2key.models.session_adaptation import AS_BEFORE, fit_labelled, fit_unlabelled, outputs_of
 from tap2key.models.softness import Softness
 from tap2key.reading.taps_to_learn import taps_in_folders, taps_in_recordings
@@ -78,14 +78,14 @@ def main(args: argparse.Namespace) -> None:
     metadata = read_model_metadata(args.model, args.allow_other_version)
     ensemble = Ensemble([args.model], args.allow_other_version)
     (predictor,) = ensemble.predictors
-    if isinstance(predictor, AdaptedPredictor):
-        raise Tap2keyError(f"{args.model}: is adapted already; give the model that was adapted")
-    places = places_of(load_keyboard(args.keyboard), metadata["labels"])
+    check_not_adapted(predictor, args.model)
+    keyboard = load_keyboard(args.keyboard)
+    places = places_of(keyboard, metadata["labels"])
     labelled = args.taps is not None and not args.unlabelled
     settings = {**settings_of(args, "segment", FINDING), **settings_of(args, "truth", HEARD)}
     if args.taps is not None:
         read_from = [folder / TAPS_NAME for folder in args.taps]
-        taps = taps_in_folders(args.taps, args.model, predictor, metadata, labelled, places)
+        taps = taps_in_folders(args.taps, args.model, predictor, metadata, labelled, keyboard)
     else:
         taps = taps_in_recordings(recordings, ensemble, **settings)
         read_from = [r.path for r in recordings if r.path not in taps.left_out]

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tap2key.core.errors import Tap2keyError
 from tap2key.core.progress import progress
@@ -16,12 +15,12 @@ from tap2key.datasets.encoded_dataset import IDENTITY, PLACE
 from tap2key.datasets.encoding import Encoding
 from tap2key.datasets.representations import encode_windows
 from tap2key.models.ensemble import Ensemble
-from tap2key.models.key_places import Places
 from tap2key.models.model_folder import encoding_of
 from tap2key.models.predictor import Predictor
 from tap2key.reading.recorded_taps import WINDOWS_AT_ONCE, named_or_left_out
 from tap2key.reading.unlabelled import Unlabelled
 from tap2key.segmentation.taps import array_of_taps, keyboard_labels, load_taps
+from tap2key.study.keyboard import Keyboard
 
 
 class TapsToLearn(NamedTuple):
@@ -62,7 +61,7 @@ def taps_in_folders(
     predictor: Predictor,
     metadata: dict[str, Any],
     labelled: bool,
-    places: Places,
+    keyboard: Keyboard,
 ) -> TapsToLearn:
     """What a model makes of the taps in some folders, of the labelled ones alone or of all.
 
@@ -88,7 +87,7 @@ def taps_in_folders(
             )
         known = table["label"].to_pylist()
         rows = [row for row, label in enumerate(known) if label is not None or not labelled]
-        _check_keyboard(table, places, folder)
+        _check_keyboard(table, keyboard, folder)
         taps = [tuple(tap.values()) for tap in table.select(IDENTITY).to_pylist()]
         identities += [taps[row] for row in rows]
         keys += [-1 if known[row] is None else labels.index(known[row]) for row in rows]
@@ -121,18 +120,19 @@ def taps_in_recordings(
     return TapsToLearn([], np.full(len(probabilities), -1), probabilities, left_out)
 
 
-def _check_keyboard(table: pa.Table, places: Places, folder: Path) -> None:
+def _check_keyboard(table: pa.Table, keyboard: Keyboard, folder: Path) -> None:
     """Refuse a keyboard that other keys are on than taps were labelled with, where touches tell."""
-    known = table.filter(pc.is_valid(table["label"]))
-    touched = np.stack([known[name].to_numpy() for name in PLACE], axis=1).astype(float)
-    own = np.array([places.labels.index(label) for label in known["label"].to_pylist()], dtype=int)
-    with_place = np.isfinite(touched).all(axis=1) & places.placed[own]
-    squares = places.squared_distances(places.seen(touched[with_place]))
-    squares[:, ~places.placed] = np.inf
-    elsewhere = int((squares.argmin(axis=1) != own[with_place]).sum())
-    if elsewhere > len(squares) / 2:
+    names = np.array(keyboard.labels)
+    labels = np.array(table["label"].to_pylist(), dtype=object)
+    touched = np.stack([table[name].to_numpy() for name in PLACE], axis=1).astype(float)
+    told = np.isfinite(touched).all(axis=1) & np.isin(labels, names[keyboard.centre_labels])
+    if not told.any():
+        return
+    nearest = names[keyboard.nearest(touched[told])]
+    elsewhere = int((nearest != labels[told]).sum())
+    if elsewhere > len(nearest) / 2:
         raise Tap2keyError(
-            f"{folder}: {elsewhere} of {len(squares)} touches lie on other keys of --keyboard than "
+            f"{folder}: {elsewhere} of {len(nearest)} touches lie on other keys of --keyboard than "
             "their taps are labelled with; give the keyboard that labelled them"
         )
 

@@ -20,7 +20,7 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 
 from tap2key.config.experiments import merge
 from tap2key.core.digests import fingerprint
-from tap2key.core.errors import Tap2keyError
+from tap2key.core.errors import Tap2keyError, first_line
 from tap2key.core.files import room_at
 from tap2key.datasets.crops import Cut, cut_of
 from tap2key.datasets.encoded_dataset import touched_at
@@ -226,9 +226,7 @@ def train_from(checkpoint: str | None, trainer: SoftLabelTrainer, patience: int 
     try:
         trainer.train(resume_from_checkpoint=checkpoint)
     except UnpicklingError as error:
-        raise Tap2keyError(
-            f"{checkpoint}: is damaged ({str(error).splitlines()[0]}); delete it"
-        ) from error
+        raise Tap2keyError(f"{checkpoint}: is damaged ({first_line(error)}); delete it") from error
     if patience is None:
         return trainer.state.global_step >= trainer.state.max_steps
     # Asked for anew, since Trainer replaces its callbacks when it resumes.
